@@ -1,1 +1,5 @@
 //! Skeleton.
+pub mod board;
+pub mod geo;
+pub mod series;
+pub mod time;
