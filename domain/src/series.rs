@@ -371,15 +371,19 @@ fn instant(zone: &TimeZone, wall: DateTime, edge: Edge) -> Option<UnixMillis> {
     Some(UnixMillis(timestamp.as_millisecond()))
 }
 
-/// Returns the transition that skips a wall time: it lies after the instant which the new offset would give to
-/// that time, and not after the one that the old offset would.
+/// Returns the first instant after the gap that a wall time falls into: the first one at which the wall shows a
+/// later time, by bisection between the instants which the new and the old offset would give to it.
+///
+/// jiff's list of transitions would do, but going backwards it misses one where a zone's recorded history meets its
+/// rule for the future within a year (America/Indiana/Winamac, 2007).
 fn end_of_gap(zone: &TimeZone, wall: DateTime, before: Offset, after: Offset) -> Option<Timestamp> {
-    let earliest = after.to_timestamp(wall).ok()?;
-    let latest = before.to_timestamp(wall).ok()?;
-    // `preceding` excludes the instant itself; transitions fall on whole seconds.
-    let beyond = latest.checked_add(jiff::SignedDuration::from_secs(1)).ok()?;
-    zone.preceding(beyond)
-        .take_while(|transition| transition.timestamp() > earliest)
-        .find(|transition| transition.offset() == after)
-        .map(|transition| transition.timestamp())
+    let mut not_yet = after.to_timestamp(wall).ok()?.as_second();
+    let mut passed = before.to_timestamp(wall).ok()?.as_second();
+    // Halves at most a gap's length each time: a day has less than 2¹⁷ seconds.
+    while passed - not_yet > 1 {
+        let middle = not_yet + (passed - not_yet) / 2;
+        let shown = zone.to_datetime(Timestamp::from_second(middle).ok()?);
+        *(if shown > wall { &mut passed } else { &mut not_yet }) = middle;
+    }
+    Timestamp::from_second(passed).ok()
 }
