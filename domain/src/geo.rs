@@ -5,10 +5,12 @@
 //! module knows nothing of promotions, sessions or time.
 
 mod cover;
+mod hash;
 
 pub use cover::{
     COVER_CELLS_MAX, COVER_MARGIN_M, COVER_RESOLUTIONS, Cover, SessionCells, cover, cover_of_reach,
 };
+pub use hash::CellHasher;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

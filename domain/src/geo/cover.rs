@@ -3,10 +3,13 @@
 //! A cover may hold a cell too many, never one too few: what is in reach is decided by distance (the parent
 //! module). Knows nothing of who is indexed by the cells (`board`).
 
-use super::{EARTH_RADIUS_M, Location, UnitVector, chord_to_m, leave_radius_m, m_to_chord_squared};
+use super::{
+    CellHasher, EARTH_RADIUS_M, Location, UnitVector, chord_to_m, leave_radius_m, m_to_chord_squared,
+};
 use h3o::{CellIndex, LatLng, Resolution};
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::BuildHasherDefault;
 
 /// The resolutions of covers, finest first: cells of about 0.7, 36 and 1,770 km².
 pub const COVER_RESOLUTIONS: [Resolution; 3] = [Resolution::Eight, Resolution::Six, Resolution::Four];
@@ -64,7 +67,7 @@ fn walk(center: Location, radius_m: f64, resolution: Resolution, cells_max: usiz
     let disk = Disk::new(center, radius_m + COVER_MARGIN_M);
     let start = lat_lng(center).to_cell(resolution);
     let mut kept = vec![start];
-    let mut seen = HashSet::from([start]);
+    let mut seen = HashSet::<_, BuildHasherDefault<CellHasher>>::from_iter([start]);
     let mut next = 0;
     while let Some(&cell) = kept.get(next) {
         next += 1;
