@@ -1,1 +1,3 @@
-//! Skeleton.
+//! The actors of Flash Promos: mailboxes, timers and ports around the pure core. No HTTP and no SQL here.
+
+pub mod ports;
