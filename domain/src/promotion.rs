@@ -74,7 +74,22 @@ impl Promotion {
         self.claims.get(&id)
     }
 
-    /// How many claims are held right now.
+    /// Whether decisions wait to be collected.
+    pub fn has_change(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Claims ever made, whatever became of them.
+    pub fn claims_made(&self) -> u64 {
+        self.claims.len() as u64
+    }
+
+    /// Whether it is live or paused: within its window.
+    pub fn is_running(&self) -> bool {
+        matches!(self.record.counters.status, Status::Live | Status::Paused)
+    }
+
+    /// Whether any claim is held right now.
     pub fn has_open_holds(&self) -> bool {
         self.record.counters.held > 0
     }
