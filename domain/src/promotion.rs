@@ -70,7 +70,7 @@ impl Promotion {
     }
 
     /// A claim of this promotion, as decided.
-    pub fn claim(&self, id: ClaimId) -> Option<&Claim> {
+    pub fn claim_of(&self, id: ClaimId) -> Option<&Claim> {
         self.claims.get(&id)
     }
 
@@ -143,7 +143,9 @@ impl Promotion {
         if self.record.counters.status == Status::Scheduled && wall >= self.record.terms.starts_at {
             self.enter(Status::Live, Event::Started, self.record.terms.starts_at);
         }
-        if matches!(self.record.counters.status, Status::Live | Status::Paused) && wall >= self.record.terms.ends_at {
+        if matches!(self.record.counters.status, Status::Live | Status::Paused)
+            && wall >= self.record.terms.ends_at
+        {
             self.enter(Status::Ended, Event::Ended, self.record.terms.ends_at);
         }
     }

@@ -78,12 +78,27 @@ impl Terms {
         check(self.hold_seconds <= HOLD_SECONDS_MAX, "/hold_seconds", 0, HOLD_SECONDS_MAX.into());
         let window_ms = self.ends_at - self.starts_at;
         if window_ms < WINDOW_MS_MIN {
-            found.push(Violation { field: "/ends_at", code: "too_short", min: Some(WINDOW_MS_MIN), max: None });
+            found.push(Violation {
+                field: "/ends_at",
+                code: "too_short",
+                min: Some(WINDOW_MS_MIN),
+                max: None,
+            });
         } else if window_ms > WINDOW_MS_MAX {
-            found.push(Violation { field: "/ends_at", code: "too_long", min: None, max: Some(WINDOW_MS_MAX) });
+            found.push(Violation {
+                field: "/ends_at",
+                code: "too_long",
+                min: None,
+                max: Some(WINDOW_MS_MAX),
+            });
         }
         if self.price.currency != self.original_price.currency {
-            found.push(Violation { field: "/price/currency", code: "currency_mismatch", min: None, max: None });
+            found.push(Violation {
+                field: "/price/currency",
+                code: "currency_mismatch",
+                min: None,
+                max: None,
+            });
         }
         found
     }

@@ -208,7 +208,8 @@ pub trait Catalogue: Send + Sync + 'static {
         limit: u32,
     ) -> Answer<'_, Result<Page<StoreRow>, PortError>>;
     /// Changes a store.
-    fn update_store(&self, id: StoreId, patch: StorePatch) -> Answer<'_, Result<Option<StoreRow>, PortError>>;
+    fn update_store(&self, id: StoreId, patch: StorePatch)
+    -> Answer<'_, Result<Option<StoreRow>, PortError>>;
     /// Deletes a store (it is hidden, its history stays). `Ok(false)` while it has promotions that are scheduled, live
     /// or paused at `now`, or a series that is not cancelled.
     fn delete_store(&self, id: StoreId, now: UnixMillis) -> Answer<'_, Result<bool, PortError>>;
@@ -217,7 +218,8 @@ pub trait Catalogue: Send + Sync + 'static {
     /// A store's staff, the owner first.
     fn staff(&self, store: StoreId) -> Answer<'_, Result<Vec<StaffRow>, PortError>>;
     /// Names a member of staff or changes their role. `Ok(false)` if there is no such person.
-    fn put_staff(&self, store: StoreId, user: UserId, role: StaffRole) -> Answer<'_, Result<bool, PortError>>;
+    fn put_staff(&self, store: StoreId, user: UserId, role: StaffRole)
+    -> Answer<'_, Result<bool, PortError>>;
     /// Removes a member of staff; says whether they were.
     fn remove_staff(&self, store: StoreId, user: UserId) -> Answer<'_, Result<bool, PortError>>;
     /// Follows or unfollows; says whether that changed anything.
@@ -230,7 +232,11 @@ pub trait Catalogue: Send + Sync + 'static {
     ) -> Answer<'_, Result<bool, PortError>>;
 
     /// Adds a product.
-    fn create_product(&self, product: ProductRow, key: Option<KeyUse>) -> Answer<'_, Result<Created, PortError>>;
+    fn create_product(
+        &self,
+        product: ProductRow,
+        key: Option<KeyUse>,
+    ) -> Answer<'_, Result<Created, PortError>>;
     /// A product that is not deleted.
     fn product(&self, id: ProductId) -> Answer<'_, Result<Option<ProductRow>, PortError>>;
     /// A store's products by id after `after`.
@@ -271,7 +277,11 @@ pub trait Catalogue: Send + Sync + 'static {
     /// Replaces terms and window of a series (future occurrences), or cancels it.
     fn update_series(&self, series: SeriesRow) -> Answer<'_, Result<bool, PortError>>;
     /// Series that are not cancelled and may need their next occurrence, by id after `after`.
-    fn running_series(&self, after: Option<SeriesId>, limit: u32) -> Answer<'_, Result<Vec<SeriesRow>, PortError>>;
+    fn running_series(
+        &self,
+        after: Option<SeriesId>,
+        limit: u32,
+    ) -> Answer<'_, Result<Vec<SeriesRow>, PortError>>;
     /// Deletes a draft; `Ok(false)` if it is not a draft (any more).
     fn delete_draft(&self, id: PromotionId) -> Answer<'_, Result<bool, PortError>>;
     /// A promotion's durable record.

@@ -81,8 +81,11 @@ impl Promotion {
             let point = location.unit_vector();
             if !reach.within(&self.store_point, &point) {
                 // Rounded up, and never down to the radius itself: the answer must not contradict the refusal.
-                let distance_m = crate::geo::distance_m(location, self.record.store.location).ceil() as u32;
-                return Err(ClaimRefusal::TooFar { distance_m: distance_m.max(claim_within_m + 1), claim_within_m });
+                let distance_m = location.distance_m(self.record.store.location).ceil() as u32;
+                return Err(ClaimRefusal::TooFar {
+                    distance_m: distance_m.max(claim_within_m + 1),
+                    claim_within_m,
+                });
             }
         }
         if let Some(limit) = terms.per_shopper_limit {

@@ -183,8 +183,12 @@ impl Promotion {
         self.advance(now);
         self.require(&[Status::Draft, Status::Scheduled, Status::Live, Status::Paused])?;
         self.enter(Status::Cancelled, Event::Cancelled, now.wall);
-        let mut held: Vec<ClaimId> =
-            self.claims.values().filter(|claim| claim.status == ClaimStatus::Held).map(|claim| claim.id).collect();
+        let mut held: Vec<ClaimId> = self
+            .claims
+            .values()
+            .filter(|claim| claim.status == ClaimStatus::Held)
+            .map(|claim| claim.id)
+            .collect();
         held.sort_unstable();
         for id in held {
             self.release(id, ClaimStatus::Cancelled, now.wall);
