@@ -1,0 +1,120 @@
+//! The scene of a measurement, set by the public contract: a merchant, a store, a product, promotions, shoppers.
+//!
+//! It deliberately goes through the front door for everything but the shoppers, whose passwords would take minutes
+//! to hash (`/api/v1/bench/shoppers`).
+
+use std::net::SocketAddr;
+
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::http::{self, Request};
+
+/// Where the store stands.
+pub const STORE: (f64, f64) = (6.2442, -75.5812);
+
+/// Most shoppers that one call makes.
+const SHOPPERS_PER_CALL_MAX: usize = 10_000;
+
+/// A merchant with a store and a product.
+#[derive(Debug)]
+pub struct Scene {
+    /// The server that it was set on.
+    pub server: SocketAddr,
+    /// The merchant's access token.
+    pub merchant_token: String,
+    store_id: String,
+    product_id: String,
+}
+
+impl Scene {
+    /// Registers a merchant and makes a store and a product.
+    ///
+    /// # Errors
+    /// The server refuses a step.
+    pub fn set(server: SocketAddr) -> Result<Self> {
+        let email = format!("bench-{}@example.com", uuid::Uuid::now_v7().simple());
+        let registration = json!({
+            "email": email, "password": "a long bench pass phrase 7", "display_name": "Bench", "role": "merchant"
+        });
+        let merchant = post(server, None, "/api/v1/auth/register", &registration, 201)?;
+        let merchant_token = text(&merchant, "access_token")?;
+        let store = json!({
+            "name": "Bench store", "address": "Calle 10 # 43", "timezone": "America/Bogota",
+            "location": {"lat": STORE.0, "lng": STORE.1}
+        });
+        let store_id = text(&post(server, Some(&merchant_token), "/api/v1/stores", &store, 201)?, "id")?;
+        let product = json!({
+            "name": "Bench headphones", "description": "Wireless", "price": {"amount": 99_999, "currency": "COP"}
+        });
+        let path = format!("/api/v1/stores/{store_id}/products");
+        let product_id = text(&post(server, Some(&merchant_token), &path, &product, 201)?, "id")?;
+        Ok(Self { server, merchant_token, store_id, product_id })
+    }
+
+    /// Launches a promotion that is live at once and for an hour, open to everybody anywhere; returns its id.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub fn launch(&self, stock: u32) -> Result<String> {
+        let ends_at = Timestamp::now() + 1.hour();
+        let promotion = json!({
+            "product_id": self.product_id, "price": {"amount": 59_999, "currency": "COP"}, "stock": stock,
+            "per_shopper_limit": null, "ends_at": format!("{ends_at:.3}"), "reach_m": 5000,
+            "claim_within_m": null, "hold_seconds": 60
+        });
+        let path = format!("/api/v1/stores/{}/promotions", self.store_id);
+        text(&post(self.server, Some(&self.merchant_token), &path, &promotion, 201)?, "id")
+    }
+
+    /// Makes fresh shoppers; returns their access tokens.
+    ///
+    /// # Errors
+    /// The server refuses, or does not run with `FLASH_BENCH=1`.
+    pub fn shoppers(&self, count: usize) -> Result<Vec<String>> {
+        let mut tokens = Vec::with_capacity(count);
+        while tokens.len() < count {
+            let wanted = (count - tokens.len()).min(SHOPPERS_PER_CALL_MAX);
+            let body = json!({"count": wanted}).to_string();
+            let path = "/api/v1/bench/shoppers";
+            let request = Request { method: "POST", path, token: None, key: None, body: &body };
+            let response = http::call(self.server, &request)?;
+            let answer = response.json(path, if response.status == 200 { 200 } else { 201 })?;
+            let list = answer.get("tokens").or_else(|| answer.get("items")).and_then(Value::as_array);
+            let token = |item: &Value| {
+                item.as_str().or_else(|| item.get("access_token")?.as_str()).map(str::to_owned)
+            };
+            let made: Vec<String> = list.into_iter().flatten().filter_map(token).collect();
+            if made.len() != wanted {
+                return Err(Error::Unexpected(format!("{} shoppers instead of {wanted}", made.len())));
+            }
+            tokens.extend(made);
+        }
+        Ok(tokens)
+    }
+
+    /// Claims one unit for the shopper and confirms it.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn buy(&self, token: &str, promotion: &str) -> Result<()> {
+        let path = format!("/api/v1/promotions/{promotion}/claims");
+        let claim = post(self.server, Some(token), &path, &json!({}), 201)?;
+        let path = format!("/api/v1/claims/{}/confirm", text(&claim, "id")?);
+        let request = Request { method: "POST", path: &path, token: Some(token), key: None, body: "" };
+        http::call(self.server, &request)?.json(&path, 200).map(|_| ())
+    }
+}
+
+fn post(server: SocketAddr, token: Option<&str>, path: &str, body: &Value, status: u16) -> Result<Value> {
+    let key = uuid::Uuid::now_v7().to_string();
+    let body = body.to_string();
+    http::call(server, &Request { method: "POST", path, token, key: Some(&key), body: &body })?
+        .json(path, status)
+}
+
+fn text(value: &Value, field: &str) -> Result<String> {
+    let found = value.get(field).and_then(Value::as_str).map(str::to_owned);
+    found.ok_or_else(|| Error::Unexpected(format!("no {field} in {value}")))
+}

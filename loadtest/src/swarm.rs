@@ -1,0 +1,428 @@
+//! Many subscribed sockets in one epoll loop, and the clockwork of a round: one update out, one frame to each.
+//!
+//! The same code receives from the server and from the bare writer; only the handshake is left out for the latter.
+//! It deliberately keeps no protocol state beyond what a subscriber that only counts needs.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Error, Result};
+use crate::http::parse_head;
+use crate::ws::{self, Message, Opcode};
+
+/// Nothing happening for this long while something is awaited ends the run.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Handshakes in flight while connecting, well below the server's accept backlog.
+const HANDSHAKES_MAX: usize = 256;
+/// Size of the buffer that all sockets share for reading, in bytes.
+const BUFFER_BYTES: usize = 256 << 10;
+/// Sockets per source address, well below the kernel's range of ephemeral ports.
+const SOCKETS_PER_SOURCE: usize = 10_000;
+
+const TRIGGER: Token = Token(usize::MAX - 1);
+/// The token that callers use for what they register beside the sockets.
+pub const CONTROL: Token = Token(usize::MAX - 2);
+
+/// How a socket is made ready to receive.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Handshake {
+    /// The path of the websocket.
+    pub path: String,
+    /// The `data` of the subscription to `nearby`, as JSON.
+    pub subscription: String,
+    /// Access tokens, one per socket, in turn; empty = anonymous visitors.
+    pub tokens: Vec<String>,
+    /// What the subscription's reply must contain; empty = nothing.
+    pub snapshot_contains: String,
+}
+
+/// One update to all sockets, in microseconds from the moment the trigger was sent.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Round {
+    /// When the trigger was answered.
+    pub answered_us: f64,
+    /// When the first frame was there.
+    pub first_us: f64,
+    /// When the last frame was there.
+    pub last_us: f64,
+    /// How often the receiver asked for events: few for many frames says that it was behind.
+    pub wakes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Upgrading,
+    Subscribing,
+    Ready,
+}
+
+struct Socket {
+    stream: TcpStream,
+    stage: Stage,
+    /// The start of a frame whose rest has not come yet.
+    partial: Vec<u8>,
+    /// The last round in which an offer came.
+    seen_round: u64,
+}
+
+struct Trigger {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// Sockets that wait for updates.
+pub struct Swarm {
+    poll: Poll,
+    events: Events,
+    sockets: Vec<Socket>,
+    trigger: Option<Trigger>,
+    buffer: Vec<u8>,
+    pong: Vec<u8>,
+    handshake: Option<Handshake>,
+    ready: usize,
+    round: u64,
+    received: usize,
+    first: Option<Instant>,
+    last: Option<Instant>,
+    answered: Option<Instant>,
+    sample: Vec<u8>,
+    pings: u64,
+    wakes: u64,
+}
+
+impl Swarm {
+    /// Creates an empty swarm; without a handshake its sockets are ready as soon as they are connected.
+    ///
+    /// # Errors
+    /// The system refuses an epoll set.
+    pub fn new(handshake: Option<Handshake>) -> Result<Self> {
+        Ok(Self {
+            poll: Poll::new().context("epoll")?,
+            events: Events::with_capacity(1024),
+            sockets: Vec::new(),
+            trigger: None,
+            buffer: vec![0; BUFFER_BYTES],
+            pong: ws::client_frame(Opcode::Text, ws::PONG),
+            handshake,
+            ready: 0,
+            round: 0,
+            received: 0,
+            first: None,
+            last: None,
+            answered: None,
+            sample: Vec::new(),
+            pings: 0,
+            wakes: 0,
+        })
+    }
+
+    /// The epoll set, for a caller who waits for something else too (under [`CONTROL`]).
+    #[must_use]
+    pub fn poll(&self) -> &Poll {
+        &self.poll
+    }
+
+    /// The payload of the last offer of the last round's first frame.
+    #[must_use]
+    pub fn sample(&self) -> &[u8] {
+        &self.sample
+    }
+
+    /// How many pings of the server were answered.
+    #[must_use]
+    pub fn pings(&self) -> u64 {
+        self.pings
+    }
+
+    /// Connects `count` sockets and waits until each is subscribed; returns how long that took.
+    ///
+    /// # Errors
+    /// A socket is refused, closed or answered with a fault, or nothing happens for 15 s.
+    pub fn connect(&mut self, server: SocketAddr, count: usize) -> Result<Duration> {
+        let start = Instant::now();
+        let host = server.to_string();
+        let upgrade = self.handshake.as_ref().map(|handshake| ws::upgrade_request(&host, &handshake.path));
+        self.sockets.reserve(count);
+        while self.ready < count {
+            while self.sockets.len() < count && self.sockets.len() - self.ready < HANDSHAKES_MAX {
+                self.open(server, upgrade.as_deref())?;
+            }
+            if self.ready < count {
+                self.turn(Some(SILENCE_MAX))?;
+                if self.events.is_empty() {
+                    return Err(Error::TimedOut(format!("{} of {count} sockets subscribed", self.ready)));
+                }
+            }
+        }
+        Ok(start.elapsed())
+    }
+
+    fn open(&mut self, server: SocketAddr, upgrade: Option<&[u8]>) -> Result<()> {
+        let index = self.sockets.len();
+        let mut stream = connect_from(source(index), server)?;
+        self.poll.registry().register(&mut stream, Token(index), Interest::READABLE).context("epoll")?;
+        let stage = match upgrade {
+            Some(request) => {
+                write_all(&mut stream, request)?;
+                Stage::Upgrading
+            }
+            None => {
+                self.ready += 1;
+                Stage::Ready
+            }
+        };
+        self.sockets.push(Socket { stream, stage, partial: Vec::new(), seen_round: 0 });
+        Ok(())
+    }
+
+    /// Connects the socket over which updates are triggered.
+    ///
+    /// # Errors
+    /// The address cannot be reached.
+    pub fn connect_trigger(&mut self, address: SocketAddr) -> Result<()> {
+        let mut stream = connect_from(source(0), address)?;
+        self.poll.registry().register(&mut stream, TRIGGER, Interest::READABLE).context("epoll")?;
+        self.trigger = Some(Trigger { stream, received: Vec::new() });
+        Ok(())
+    }
+
+    /// Sends `request` over the trigger and waits until it is answered with 200 and each socket got one offer.
+    ///
+    /// # Errors
+    /// Another answer, a second offer for a socket, a lost socket, or silence for 15 s.
+    pub fn round(&mut self, request: &[u8], sample_contains: &[u8]) -> Result<Round> {
+        self.round += 1;
+        (self.received, self.first, self.last, self.answered, self.wakes) = (0, None, None, None, 0);
+        let start = Instant::now();
+        let trigger = self.trigger.as_mut().ok_or_else(|| Error::Setup("no trigger".to_owned()))?;
+        write_all(&mut trigger.stream, request)?;
+        loop {
+            if let (Some(first), Some(last), Some(answered)) = (self.first, self.last, self.answered)
+                && self.received == self.sockets.len()
+            {
+                if memchr::memmem::find(&self.sample, sample_contains).is_none() {
+                    let shown = String::from_utf8_lossy(&self.sample).into_owned();
+                    return Err(Error::Unexpected(format!("a frame without the update's value: {shown}")));
+                }
+                let since = |instant: Instant| instant.duration_since(start).as_secs_f64() * 1e6;
+                return Ok(Round {
+                    answered_us: since(answered),
+                    first_us: since(first),
+                    last_us: since(last),
+                    wakes: self.wakes,
+                });
+            }
+            self.turn(Some(SILENCE_MAX))?;
+            if self.events.is_empty() {
+                let (received, all) = (self.received, self.sockets.len());
+                return Err(Error::TimedOut(format!("an update reached {received} of {all} sockets")));
+            }
+        }
+    }
+
+    /// Waits for events once and handles them; tells whether [`CONTROL`] was among them.
+    ///
+    /// # Errors
+    /// As [`Swarm::round`].
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        while let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            if error.kind() != ErrorKind::Interrupted {
+                return Err(error).context("epoll");
+            }
+        }
+        self.wakes += 1;
+        let mut control = false;
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            match event.token() {
+                TRIGGER => self.read_trigger()?,
+                CONTROL => control = true,
+                Token(index) => self.read_socket(index)?,
+            }
+        }
+        self.events = events;
+        Ok(control)
+    }
+
+    fn read_trigger(&mut self) -> Result<()> {
+        let Some(trigger) = self.trigger.as_mut() else { return Ok(()) };
+        let Some(read) = read_available(&mut trigger.stream, &mut self.buffer)? else { return Ok(()) };
+        trigger.received.extend_from_slice(self.buffer.get(..read).unwrap_or_default());
+        let Some(head) = parse_head(&trigger.received)? else { return Ok(()) };
+        if trigger.received.len() < head.end {
+            return Ok(());
+        }
+        if head.status != 200 {
+            let shown = String::from_utf8_lossy(&trigger.received).into_owned();
+            return Err(Error::Unexpected(format!("the update was answered: {shown}")));
+        }
+        trigger.received.clear();
+        self.answered = Some(Instant::now());
+        Ok(())
+    }
+
+    fn read_socket(&mut self, index: usize) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let outcome = self.read_frames(index, &mut buffer);
+        self.buffer = buffer;
+        outcome
+    }
+
+    fn read_frames(&mut self, index: usize, buffer: &mut [u8]) -> Result<()> {
+        loop {
+            let Some(socket) = self.sockets.get_mut(index) else { return Ok(()) };
+            let kept = socket.partial.len();
+            let (head, space) = buffer.split_at_mut_checked(kept).unwrap_or_default();
+            head.copy_from_slice(&socket.partial);
+            let space_bytes = space.len();
+            let Some(read) = read_available(&mut socket.stream, space)? else { return Ok(()) };
+            socket.partial.clear();
+            let mut rest = buffer.get(..kept + read).unwrap_or_default();
+            while !rest.is_empty() {
+                let used = self.consume(index, rest)?;
+                if used == 0 {
+                    break;
+                }
+                rest = rest.get(used..).unwrap_or_default();
+            }
+            if !rest.is_empty()
+                && let Some(socket) = self.sockets.get_mut(index)
+            {
+                socket.partial.extend_from_slice(rest);
+            }
+            // A read that leaves space has emptied the socket (epoll(7)).
+            if read < space_bytes {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Handles what is complete at the start of `bytes`; returns how many bytes that was.
+    fn consume(&mut self, index: usize, bytes: &[u8]) -> Result<usize> {
+        let Some(socket) = self.sockets.get_mut(index) else { return Ok(bytes.len()) };
+        if socket.stage == Stage::Upgrading {
+            let Some(head) = parse_head(bytes)? else { return Ok(0) };
+            let head_bytes = bytes.get(..head.body_start).unwrap_or_default();
+            if head.status != 101 || !ws::accepts(head_bytes) {
+                let shown = String::from_utf8_lossy(bytes).into_owned();
+                return Err(Error::Unexpected(format!("the upgrade was answered: {shown}")));
+            }
+            if let Some(handshake) = &self.handshake {
+                write_all(&mut socket.stream, &first_frame(handshake, index))?;
+            }
+            socket.stage = Stage::Subscribing;
+            return Ok(head.end);
+        }
+        let Some(frame) = ws::parse_frame(bytes)? else { return Ok(0) };
+        match frame.opcode {
+            Opcode::Text => {
+                for message in frame.payload.split(|byte| *byte == b'\n') {
+                    self.message(index, message)?;
+                }
+            }
+            Opcode::Ping => write_all(&mut socket.stream, &ws::client_frame(Opcode::Pong, frame.payload))?,
+            Opcode::Pong => {}
+            Opcode::Close => {
+                let reason = String::from_utf8_lossy(frame.payload.get(2..).unwrap_or_default()).into_owned();
+                return Err(Error::Unexpected(format!("the server closed a socket: {reason}")));
+            }
+        }
+        Ok(frame.bytes)
+    }
+
+    fn message(&mut self, index: usize, message: &[u8]) -> Result<()> {
+        let Some(socket) = self.sockets.get_mut(index) else { return Ok(()) };
+        match ws::classify(message) {
+            Message::Offer if socket.stage == Stage::Ready => {
+                if socket.seen_round == self.round {
+                    return Err(Error::Unexpected(format!("two offers in round {}", self.round)));
+                }
+                socket.seen_round = self.round;
+                self.received += 1;
+                if self.first.is_none() {
+                    self.first = Some(Instant::now());
+                    self.sample.clear();
+                    self.sample.extend_from_slice(message);
+                }
+                if self.received == self.sockets.len() {
+                    self.last = Some(Instant::now());
+                }
+            }
+            Message::Ping => {
+                self.pings += 1;
+                write_all(&mut socket.stream, &self.pong)?;
+            }
+            Message::Reply(1) | Message::OtherPush if socket.stage != Stage::Upgrading => {}
+            Message::Reply(2) if socket.stage == Stage::Subscribing => {
+                let expected = self.handshake.as_ref().map_or("", |handshake| &handshake.snapshot_contains);
+                if memchr::memmem::find(message, expected.as_bytes()).is_none() {
+                    let shown = String::from_utf8_lossy(message).into_owned();
+                    return Err(Error::Unexpected(format!("a snapshot without the offer: {shown}")));
+                }
+                socket.stage = Stage::Ready;
+                self.ready += 1;
+            }
+            _ => {
+                let shown = String::from_utf8_lossy(message).into_owned();
+                return Err(Error::Unexpected(format!("message: {shown}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Connect and subscribe in one frame, as the JavaScript client sends them.
+fn first_frame(handshake: &Handshake, index: usize) -> Vec<u8> {
+    let token = match handshake.tokens.len() {
+        0 => String::new(),
+        tokens => {
+            handshake.tokens.get(index % tokens).map(|t| format!(r#""token":"{t}""#)).unwrap_or_default()
+        }
+    };
+    let subscription = &handshake.subscription;
+    let text = format!(
+        "{{\"id\":1,\"connect\":{{{token}}}}}\n\
+         {{\"id\":2,\"subscribe\":{{\"channel\":\"nearby\",\"data\":{subscription}}}}}"
+    );
+    ws::client_frame(Opcode::Text, text.as_bytes())
+}
+
+/// The loopback address from which a socket connects, so that no address runs out of ports.
+fn source(index: usize) -> SocketAddr {
+    let host = u8::try_from(1 + index / SOCKETS_PER_SOURCE).unwrap_or(u8::MAX);
+    SocketAddr::from(([127, 0, 0, host], 0))
+}
+
+/// Connects, blocking: on loopback that is done at once unless the backlog is full.
+fn connect_from(source: SocketAddr, server: SocketAddr) -> Result<TcpStream> {
+    let socket =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).context("socket")?;
+    if source.ip() != server.ip() {
+        socket.bind(&source.into()).context("bind a source address")?;
+    }
+    socket.connect(&server.into()).context(format!("connect to {server}"))?;
+    socket.set_tcp_nodelay(true).context("nodelay")?;
+    socket.set_nonblocking(true).context("nonblocking")?;
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+/// Reads once; `None` when nothing was there after all.
+fn read_available(stream: &mut TcpStream, space: &mut [u8]) -> Result<Option<usize>> {
+    match stream.read(space) {
+        Ok(0) => Err(Error::Unexpected("a socket was closed".to_owned())),
+        Ok(read) => Ok(Some(read)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error).context("receive"),
+    }
+}
+
+/// Sends a small message whole; a full send buffer is a fault here, since the other side always reads.
+fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> Result<()> {
+    let written = stream.write(bytes).context("send")?;
+    if written == bytes.len() { Ok(()) } else { Err(Error::Unexpected("a send buffer is full".to_owned())) }
+}
