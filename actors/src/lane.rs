@@ -128,7 +128,8 @@ fn this_lane() -> Rc<RefCell<Lane>> {
             return lane.clone();
         }
         let inbox = Arc::new(Inbox::default());
-        let lane = Rc::new(RefCell::new(Lane { inbox: inbox.clone(), slots: Vec::new(), free: None, waiting: 0 }));
+        let lane =
+            Rc::new(RefCell::new(Lane { inbox: inbox.clone(), slots: Vec::new(), free: None, waiting: 0 }));
         actix_rt::spawn(drive(Rc::downgrade(&lane), inbox));
         *cell = Some(lane.clone());
         lane

@@ -7,8 +7,8 @@
 
 use crate::lane::{self, Outcome, Replies, Settlement, Ticket};
 use crate::limits::WAITING_PER_PROMOTION_MAX;
-use crate::ports::store::{Commit, Loaded, OutboxEvent};
 use crate::ports::clock::Mint;
+use crate::ports::store::{Commit, Loaded, OutboxEvent};
 use crate::promotion::{Nudge, PromotionActor};
 use actix::Addr;
 use flash_domain::claim::Claim;

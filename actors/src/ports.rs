@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod catalogue;
 pub mod clock;
+pub mod notifier;
 pub mod store;
 
 use std::future::Future;
