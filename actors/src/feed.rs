@@ -38,7 +38,7 @@ pub enum GoneReason {
 #[derive(Clone, Debug)]
 pub enum Update {
     /// It was launched, started, edited or resumed. On `nearby` only live ones are shown.
-    Offer(LiveOffer),
+    Offer(Arc<LiveOffer>),
     /// Its counters changed. Owners send the first at once, then at most one per 100 ms, the last state always; sold out
     /// and back from zero do not wait.
     Stock {
@@ -64,7 +64,7 @@ pub enum Update {
     Sales {
         /// Which.
         id: PromotionId,
-        /// Claims accepted since its owner was loaded… durable ones.
+        /// Durable claims ever made.
         claims: u64,
         /// Claims accepted in the last second.
         per_second: u32,

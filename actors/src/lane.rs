@@ -35,14 +35,17 @@ pub struct Ticket {
 /// The part of a lane that other threads may touch.
 #[derive(Default)]
 struct Inbox {
-    posted: Mutex<Vec<(u32, u32, Outcome)>>,
+    posted: Mutex<Vec<Reply>>,
     wake: Notify,
 }
+
+/// A slot, its generation and the outcome for it.
+type Reply = (u32, u32, Outcome);
 
 /// Outcomes gathered by lane, to be posted together.
 #[derive(Default)]
 pub struct Replies {
-    by_lane: Vec<(Arc<Inbox>, Vec<(u32, u32, Outcome)>)>,
+    by_lane: Vec<(Arc<Inbox>, Vec<Reply>)>,
 }
 
 impl Replies {

@@ -109,11 +109,11 @@ impl PromotionActor {
                 self.publish_stock(view, now, context);
             }
             Status::Scheduled | Status::Live => {
-                let offer = LiveOffer {
+                let offer = Arc::new(LiveOffer {
                     cover: self.cover_for(&view),
                     point: view.store.location.unit_vector(),
                     record: view.clone(),
-                };
+                });
                 self.tell(Update::Offer(offer), view);
             }
             Status::Paused => self.tell_gone(view, GoneReason::Paused),

@@ -147,6 +147,17 @@ pub struct SeriesRow {
     pub created_at: UnixMillis,
 }
 
+/// How many claims, and units in them, a promotion has in one status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusCount {
+    /// The status.
+    pub status: ClaimStatus,
+    /// Claims.
+    pub claims: u64,
+    /// Units.
+    pub units: u64,
+}
+
 /// What became of creating something with a key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Created {
@@ -315,10 +326,7 @@ pub trait Catalogue: Send + Sync + 'static {
         limit: u32,
     ) -> Answer<'_, Result<Page<(Claim, String)>, PortError>>;
     /// How many claims and units a promotion has per status.
-    fn claim_counts(
-        &self,
-        promotion: PromotionId,
-    ) -> Answer<'_, Result<Vec<(ClaimStatus, u64, u64)>, PortError>>;
+    fn claim_counts(&self, promotion: PromotionId) -> Answer<'_, Result<Vec<StatusCount>, PortError>>;
     /// The claim of a store with this redemption code.
     fn claim_by_code<'a>(
         &'a self,
