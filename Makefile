@@ -1,0 +1,37 @@
+# The only entry points of this repository; CI calls the same ones. `make help` lists them.
+# It knows which script does what; how it is done is in scripts/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check test-rust test-js test-py test-conformance fmt services
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Build and start the product with a living demo on 127.0.0.1:8080 (Ctrl-C stops it)
+	@scripts/run
+
+test: ## Run every test: Rust, documentation examples, both SDKs, websocket conformance
+	@scripts/test
+
+check: ## Check format, lints, documentation, licences, arrows and host names
+	@scripts/check
+
+test-rust: ## Run the Rust tests only (arguments: ARGS="…" for the runner)
+	@scripts/test rust -- $(ARGS)
+
+test-js: ## Run the JavaScript SDK suite only
+	@scripts/test js
+
+test-py: ## Run the Python SDK suite only
+	@scripts/test py
+
+test-conformance: ## Run the websocket conformance cases only
+	@scripts/test conformance
+
+fmt: ## Format the Rust sources
+	cargo fmt --all
+
+services: ## Open a shell with a private PostgreSQL and Redis (FLASH_TEST_* are set in it)
+	@scripts/with-services "$${SHELL:-bash}"
