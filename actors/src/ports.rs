@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod catalogue;
 pub mod clock;
+pub mod jobs;
 pub mod notifier;
 pub mod store;
 
