@@ -1,0 +1,1 @@
+"""What the Python SDK suite stands on: the server's process, the scene, the recorded client."""
