@@ -1,1 +1,3 @@
-//! Skeleton.
+//! Flash Promos: the composition root and the edges.
+
+pub mod adapters;

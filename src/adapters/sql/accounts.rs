@@ -48,7 +48,10 @@ impl Adapter {
 
     async fn update_user(&self, id: UserId, patch: UserPatch) -> Result<Option<User>, PortError> {
         let mut transaction = self.begin().await?;
-        let sql = format!("SELECT {USER}, password_hash FROM users WHERE id = $1 AND forgotten_at IS NULL{}", super::FOR_UPDATE);
+        let sql = format!(
+            "SELECT {USER}, password_hash FROM users WHERE id = $1 AND forgotten_at IS NULL{}",
+            super::FOR_UPDATE
+        );
         let row = sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch_optional(&mut *transaction).await;
         let Some(row) = row.map_err(certain)? else { return Ok(None) };
         let mut user = rows::user(&row)?;
@@ -56,7 +59,8 @@ impl Adapter {
         user.display_name = patch.display_name.unwrap_or(user.display_name);
         user.language = patch.language.unwrap_or(user.language);
         user.phone = patch.phone.unwrap_or(user.phone);
-        user.notification_preferences = patch.notification_preferences.unwrap_or(user.notification_preferences);
+        user.notification_preferences =
+            patch.notification_preferences.unwrap_or(user.notification_preferences);
         user.last_location = patch.last_location.unwrap_or(user.last_location);
         sqlx::query(
             "UPDATE users SET display_name = $2, language = $3, phone = $4, preferences = $5, last_lat = $6, \
@@ -130,13 +134,18 @@ impl Adapter {
         );
         let row = sqlx::query(AssertSqlSafe(sql)).bind(family.0).fetch_optional(&mut *transaction).await;
         let Some(row) = row.map_err(certain)? else { return Ok(Rotation::Unknown) };
-        let column = |name: &str| row.try_get::<Option<i64>, _>(name).map_err(|_| rows::corrupt("refresh family"));
-        if column("revoked_at")?.is_some() || column("forgotten_at")?.is_some() || int(&row, "expires_at")? <= now.0 {
+        let column =
+            |name: &str| row.try_get::<Option<i64>, _>(name).map_err(|_| rows::corrupt("refresh family"));
+        if column("revoked_at")?.is_some()
+            || column("forgotten_at")?.is_some()
+            || int(&row, "expires_at")? <= now.0
+        {
             return Ok(Rotation::Unknown);
         }
         let user = UserId(row.try_get("user_id").map_err(|_| rows::corrupt("user_id"))?);
         let current: Vec<u8> = row.try_get("digest").map_err(|_| rows::corrupt("digest"))?;
-        let previous: Option<Vec<u8>> = row.try_get("previous_digest").map_err(|_| rows::corrupt("digest"))?;
+        let previous: Option<Vec<u8>> =
+            row.try_get("previous_digest").map_err(|_| rows::corrupt("digest"))?;
         let rotation = if current == presented {
             sqlx::query(
                 "UPDATE refresh_families SET previous_digest = digest, digest = $2, rotated_at = $3 WHERE id = $1",
@@ -163,7 +172,12 @@ impl Adapter {
         Ok(rotation)
     }
 
-    async fn count_changes(&self, sql: &'static str, id: uuid::Uuid, at: UnixMillis) -> Result<bool, PortError> {
+    async fn count_changes(
+        &self,
+        sql: &'static str,
+        id: uuid::Uuid,
+        at: UnixMillis,
+    ) -> Result<bool, PortError> {
         let done = sqlx::query(sql).bind(id).bind(at.0).execute(self.writer()).await.map_err(unsure)?;
         Ok(done.rows_affected() > 0)
     }

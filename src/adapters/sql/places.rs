@@ -10,7 +10,11 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 impl Adapter {
-    pub(super) async fn insert_store(&self, store: StoreRow, key: Option<KeyUse>) -> Result<Created, PortError> {
+    pub(super) async fn insert_store(
+        &self,
+        store: StoreRow,
+        key: Option<KeyUse>,
+    ) -> Result<Created, PortError> {
         let mut transaction = self.begin().await?;
         if let Some(before) = super::keys::claim_key(&mut transaction, key).await? {
             return Ok(Created::Before(before));
@@ -82,7 +86,11 @@ impl Adapter {
         super::page(found, limit, rows::store)
     }
 
-    pub(super) async fn change_store(&self, id: StoreId, patch: StorePatch) -> Result<Option<StoreRow>, PortError> {
+    pub(super) async fn change_store(
+        &self,
+        id: StoreId,
+        patch: StorePatch,
+    ) -> Result<Option<StoreRow>, PortError> {
         let mut transaction = self.begin().await?;
         let sql =
             format!("SELECT {STORE} FROM stores WHERE id = $1 AND deleted_at IS NULL{}", super::FOR_UPDATE);
@@ -93,16 +101,18 @@ impl Adapter {
         store.address = patch.address.unwrap_or(store.address);
         store.location = patch.location.unwrap_or(store.location);
         store.timezone = patch.timezone.unwrap_or(store.timezone);
-        sqlx::query("UPDATE stores SET name = $2, address = $3, lat = $4, lng = $5, timezone = $6 WHERE id = $1")
-            .bind(id.0)
-            .bind(store.name.clone())
-            .bind(store.address.clone())
-            .bind(store.location.lat())
-            .bind(store.location.lng())
-            .bind(store.timezone.clone())
-            .execute(&mut *transaction)
-            .await
-            .map_err(certain)?;
+        sqlx::query(
+            "UPDATE stores SET name = $2, address = $3, lat = $4, lng = $5, timezone = $6 WHERE id = $1",
+        )
+        .bind(id.0)
+        .bind(store.name.clone())
+        .bind(store.address.clone())
+        .bind(store.location.lat())
+        .bind(store.location.lng())
+        .bind(store.timezone.clone())
+        .execute(&mut *transaction)
+        .await
+        .map_err(certain)?;
         transaction.commit().await.map_err(unsure)?;
         Ok(Some(store))
     }
@@ -121,7 +131,11 @@ impl Adapter {
         Ok(done.rows_affected() == 1)
     }
 
-    pub(super) async fn fetch_role(&self, store: StoreId, user: UserId) -> Result<Option<StaffRole>, PortError> {
+    pub(super) async fn fetch_role(
+        &self,
+        store: StoreId,
+        user: UserId,
+    ) -> Result<Option<StaffRole>, PortError> {
         let row = sqlx::query(
             "SELECT 'owner' AS role FROM stores WHERE id = $1 AND owner_id = $2 AND deleted_at IS NULL \
              UNION ALL SELECT t.role FROM store_staff t JOIN stores s ON s.id = t.store_id \
@@ -275,8 +289,10 @@ impl Adapter {
         patch: ProductPatch,
     ) -> Result<Option<ProductRow>, PortError> {
         let mut transaction = self.begin().await?;
-        let sql =
-            format!("SELECT {PRODUCT} FROM products WHERE id = $1 AND deleted_at IS NULL{}", super::FOR_UPDATE);
+        let sql = format!(
+            "SELECT {PRODUCT} FROM products WHERE id = $1 AND deleted_at IS NULL{}",
+            super::FOR_UPDATE
+        );
         let row = sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch_optional(&mut *transaction).await;
         let Some(row) = row.map_err(certain)? else { return Ok(None) };
         let mut product = rows::product(&row)?;

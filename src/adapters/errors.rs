@@ -1,0 +1,54 @@
+//! What a driver's error means for the change that was under way: certainly nothing, or nobody knows.
+
+use flash_actors::ports::PortError;
+
+/// An error of a statement before the commit: nothing of the transaction is there.
+pub fn certain(error: sqlx::Error) -> PortError {
+    match &error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => PortError::Unavailable(error.to_string()),
+        sqlx::Error::Database(cause) if is_passing(cause.as_ref()) => {
+            PortError::Unavailable(error.to_string())
+        }
+        _ => PortError::Broken(error.to_string()),
+    }
+}
+
+/// An error of a statement that commits by itself, or of COMMIT where the transaction's driver sends it: a broken
+/// connection leaves the outcome open, an answer of the database does not.
+pub fn unsure(error: sqlx::Error) -> PortError {
+    match &error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
+            PortError::OutcomeUnknown(error.to_string())
+        }
+        _ => certain(error),
+    }
+}
+
+/// An error of COMMIT itself. Also a full disk or a failed write (SQLite) leaves open what reached the disk.
+pub fn commit_failed(error: sqlx::Error) -> PortError {
+    match &error {
+        sqlx::Error::Database(cause) if !is_busy(cause.as_ref()) => {
+            PortError::OutcomeUnknown(error.to_string())
+        }
+        _ => unsure(error),
+    }
+}
+
+fn is_busy(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    matches!(cause.code().as_deref(), Some("5" | "6" | "261" | "517"))
+}
+
+/// Busy or locked (SQLite), serialization, deadlock, timeouts, shutdown, too many connections, full disk: may be better
+/// the next time.
+fn is_passing(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    let Some(code) = cause.code() else { return false };
+    match code.len() {
+        5 => matches!(&code[..2], "40" | "53" | "55" | "57" | "58") || code == "25P02",
+        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13)),
+    }
+}

@@ -1,0 +1,127 @@
+//! PostgreSQL 15 and later. Commits of promotions have a connection of their own; everything else shares a small pool
+//! (a larger one makes contended rows slower).
+
+mod commit;
+
+#[path = "sql/accounts.rs"]
+mod accounts;
+#[path = "sql/catalogue.rs"]
+mod catalogue;
+#[path = "sql/engine.rs"]
+mod engine;
+#[path = "sql/keys.rs"]
+mod keys;
+#[path = "sql/places.rs"]
+mod places;
+#[path = "sql/promotions.rs"]
+mod promotions;
+#[path = "sql/rows.rs"]
+mod rows;
+
+use super::errors::{certain, unsure};
+use super::{Embedded, OpenError, migrations};
+use flash_actors::ports::{Page, PortError};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Row};
+use std::str::FromStr;
+use std::time::Duration;
+use uuid::Uuid;
+
+type Db = sqlx::Postgres;
+type DbRow = sqlx::postgres::PgRow;
+type DbConnection = sqlx::PgConnection;
+type DbTransaction<'a> = sqlx::Transaction<'a, sqlx::Postgres>;
+
+const FOR_UPDATE: &str = " FOR UPDATE";
+const FOR_UPDATE_OF_F: &str = " FOR UPDATE OF f";
+
+/// Connections for everything but the commits of promotions.
+const POOL: u32 = 8;
+/// A statement that takes longer is given up by the server; callers have given up before.
+const STATEMENT_TIMEOUT_MS: &str = "8000";
+
+/// The store on PostgreSQL.
+pub struct Adapter {
+    /// One connection, for group commit only.
+    commits: PgPool,
+    pool: PgPool,
+}
+
+impl Adapter {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`OpenError`] with the server's or the network's reason.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| OpenError::Unreachable(error.to_string()))?
+            .application_name("flash-promos")
+            .statement_cache_capacity(256)
+            .options([
+                ("statement_timeout", STATEMENT_TIMEOUT_MS),
+                ("lock_timeout", "4000"),
+                ("idle_in_transaction_session_timeout", "30000"),
+                ("synchronous_commit", "on"),
+            ]);
+        let pool = |size| {
+            PgPoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(Duration::from_secs(4))
+                .max_lifetime(Duration::from_secs(3600))
+        };
+        let unreachable = |error: sqlx::Error| OpenError::Unreachable(error.to_string());
+        let commits =
+            pool(1).test_before_acquire(false).connect_with(options.clone()).await.map_err(unreachable)?;
+        let pool = pool(POOL).connect_with(options).await.map_err(unreachable)?;
+        Ok(Self { commits, pool })
+    }
+
+    fn reader(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn writer(&self) -> &PgPool {
+        &self.pool
+    }
+
+    async fn begin(&self) -> Result<DbTransaction<'static>, PortError> {
+        self.pool.begin().await.map_err(certain)
+    }
+
+    /// A read transaction: everything read in it is of one moment.
+    async fn snapshot(&self) -> Result<DbTransaction<'static>, PortError> {
+        let mut transaction =
+            self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(certain)?;
+        sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await.map_err(certain)?;
+        Ok(transaction)
+    }
+}
+
+impl Embedded for Adapter {
+    fn schema(&self) -> super::Ask<'_, migrations::State> {
+        Box::pin(async move { migrations::state(&self.pool, migrations::POSTGRES).await })
+    }
+
+    fn migrate(&self) -> super::Ask<'_, ()> {
+        Box::pin(async move { migrations::run(&self.pool, migrations::POSTGRES).await })
+    }
+
+    fn close(&self) -> flash_actors::ports::Answer<'_, ()> {
+        Box::pin(async move {
+            self.commits.close().await;
+            self.pool.close().await;
+        })
+    }
+}
+
+fn id(row: &DbRow, column: &str) -> Result<Uuid, PortError> {
+    row.try_get(column).map_err(|_| rows::corrupt(column))
+}
+
+fn page<T>(
+    found: Vec<DbRow>,
+    limit: u32,
+    read: impl Fn(&DbRow) -> Result<T, PortError>,
+) -> Result<Page<T>, PortError> {
+    super::page(found, limit, read)
+}

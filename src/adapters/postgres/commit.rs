@@ -1,0 +1,251 @@
+//! Group commit on PostgreSQL: the whole batch is ONE statement over arrays, so it is one round trip and one implicit
+//! transaction. Edited terms, which are rare, take an explicit transaction of two statements.
+
+use super::{Adapter, DbConnection};
+use crate::adapters::errors::{certain, commit_failed, unsure};
+use flash_actors::ports::PortError;
+use flash_actors::ports::store::{Commit, Committed};
+use flash_domain::ids::PromotionId;
+use sqlx::{Connection, Row};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Longer than the server's own statement timeout: only a dead network gets here.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Promotions whose epoch and sequence match are updated; only their claims and events are written. Answers the ids that
+/// were updated.
+const COMMIT: &str = "\
+WITH wanted AS (
+    SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+        $8::bigint[], $9::bigint[])
+        AS w (id, epoch, base_seq, seq, status, held, sold, v, decided_at)
+), updated AS (
+    UPDATE promotions p SET status = w.status, held = w.held, sold = w.sold, v = w.v, decided_at = w.decided_at,
+        commit_seq = w.seq
+    FROM wanted w WHERE p.id = w.id AND p.epoch = w.epoch AND p.commit_seq = w.base_seq
+    RETURNING p.id
+), claimed AS (
+    INSERT INTO claims (id, promotion_id, store_id, user_id, status, quantity, unit_amount, currency, hold_expires_at,
+        redemption_code, idempotency_key, first_v, v, created_at, confirmed_at, closed_at)
+    SELECT c.* FROM UNNEST($10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[],
+        $16::bigint[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::bigint[], $22::bigint[],
+        $23::bigint[], $24::bigint[], $25::bigint[])
+        AS c (id, promotion_id, store_id, user_id, status, quantity, unit_amount, currency, hold_expires_at,
+        redemption_code, idempotency_key, first_v, v, created_at, confirmed_at, closed_at)
+    WHERE c.promotion_id IN (SELECT id FROM updated)
+    ON CONFLICT (id) DO UPDATE SET status = excluded.status, v = excluded.v, confirmed_at = excluded.confirmed_at,
+        closed_at = excluded.closed_at
+), noted AS (
+    INSERT INTO outbox (id, promotion_id, v, event, created_at)
+    SELECT e.id, e.promotion_id, e.v, e.event, e.created_at
+    FROM UNNEST($26::uuid[], $27::uuid[], $28::bigint[], $29::text[], $30::bigint[]) WITH ORDINALITY
+        AS e (id, promotion_id, v, event, created_at, place)
+    WHERE e.promotion_id IN (SELECT id FROM updated) ORDER BY e.place
+)
+SELECT id FROM updated";
+
+#[derive(Default)]
+struct Columns {
+    id: Vec<Uuid>,
+    epoch: Vec<i64>,
+    base_seq: Vec<i64>,
+    seq: Vec<i64>,
+    status: Vec<i64>,
+    held: Vec<i64>,
+    sold: Vec<i64>,
+    v: Vec<i64>,
+    decided_at: Vec<i64>,
+    claims: Claims,
+    events: Events,
+}
+
+#[derive(Default)]
+struct Claims {
+    id: Vec<Uuid>,
+    promotion_id: Vec<Uuid>,
+    store_id: Vec<Uuid>,
+    user_id: Vec<Uuid>,
+    status: Vec<i64>,
+    quantity: Vec<i64>,
+    unit_amount: Vec<i64>,
+    currency: Vec<String>,
+    hold_expires_at: Vec<Option<i64>>,
+    redemption_code: Vec<String>,
+    idempotency_key: Vec<String>,
+    first_v: Vec<i64>,
+    v: Vec<i64>,
+    created_at: Vec<i64>,
+    confirmed_at: Vec<Option<i64>>,
+    closed_at: Vec<Option<i64>>,
+}
+
+#[derive(Default)]
+struct Events {
+    id: Vec<Uuid>,
+    promotion_id: Vec<Uuid>,
+    v: Vec<i64>,
+    event: Vec<String>,
+    created_at: Vec<i64>,
+}
+
+impl Adapter {
+    pub(super) async fn commit_batch(&self, batch: Vec<Commit>) -> Result<Committed, PortError> {
+        let mut connection = self.commits.acquire().await.map_err(certain)?;
+        let edits = batch.iter().any(|commit| commit.terms.is_some());
+        let work = async {
+            if edits {
+                with_terms(&mut connection, &batch).await
+            } else {
+                apply(&mut connection, &batch, unsure).await
+            }
+        };
+        let result = match tokio::time::timeout(COMMIT_TIMEOUT, work).await {
+            Ok(result) => result,
+            Err(_) => Err(PortError::OutcomeUnknown("no answer from the database".to_owned())),
+        };
+        match result {
+            Ok(updated) => {
+                let stale = batch
+                    .iter()
+                    .map(|commit| commit.promotion_id)
+                    .filter(|id| !updated.contains(id))
+                    .collect();
+                Ok(Committed { stale })
+            }
+            Err(error) => {
+                // After an error the connection is opened afresh; nobody asks what state it is in.
+                let _gone = connection.detach().close_hard().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn with_terms(connection: &mut DbConnection, batch: &[Commit]) -> Result<Vec<PromotionId>, PortError> {
+    sqlx::query("BEGIN").execute(&mut *connection).await.map_err(certain)?;
+    for commit in batch {
+        let Some(terms) = &commit.terms else { continue };
+        sqlx::query(
+            "UPDATE promotions SET price_amount = $4, stock = $5, per_shopper_limit = $6, starts_at = $7, ends_at = $8, \
+             reach_m = $9, claim_within_m = $10, hold_seconds = $11, segments = $12, category = $13, held = $14, \
+             sold = $15 WHERE id = $1 AND epoch = $2 AND commit_seq = $3",
+        )
+        .bind(commit.promotion_id.0)
+        .bind(commit.epoch)
+        .bind(commit.base_seq)
+        .bind(terms.price.amount)
+        .bind(i64::from(terms.stock))
+        .bind(terms.per_shopper_limit.map(i64::from))
+        .bind(terms.starts_at.0)
+        .bind(terms.ends_at.0)
+        .bind(i64::from(terms.reach_m))
+        .bind(terms.claim_within_m.map(i64::from))
+        .bind(i64::from(terms.hold_seconds))
+        .bind(i64::from(terms.segments.bits()))
+        .bind(terms.category.clone())
+        .bind(i64::from(commit.counters.held))
+        .bind(i64::from(commit.counters.sold))
+        .execute(&mut *connection)
+        .await
+        .map_err(certain)?;
+    }
+    let updated = apply(connection, batch, certain).await?;
+    sqlx::query("COMMIT").execute(&mut *connection).await.map_err(|error| match error {
+        error @ sqlx::Error::Database(_) => certain(error),
+        error => commit_failed(error),
+    })?;
+    Ok(updated)
+}
+
+async fn apply(
+    connection: &mut DbConnection,
+    batch: &[Commit],
+    classify: fn(sqlx::Error) -> PortError,
+) -> Result<Vec<PromotionId>, PortError> {
+    let columns = columns(batch)?;
+    let (claims, events) = (columns.claims, columns.events);
+    let updated = sqlx::query(COMMIT)
+        .bind(columns.id)
+        .bind(columns.epoch)
+        .bind(columns.base_seq)
+        .bind(columns.seq)
+        .bind(columns.status)
+        .bind(columns.held)
+        .bind(columns.sold)
+        .bind(columns.v)
+        .bind(columns.decided_at)
+        .bind(claims.id)
+        .bind(claims.promotion_id)
+        .bind(claims.store_id)
+        .bind(claims.user_id)
+        .bind(claims.status)
+        .bind(claims.quantity)
+        .bind(claims.unit_amount)
+        .bind(claims.currency)
+        .bind(claims.hold_expires_at)
+        .bind(claims.redemption_code)
+        .bind(claims.idempotency_key)
+        .bind(claims.first_v)
+        .bind(claims.v)
+        .bind(claims.created_at)
+        .bind(claims.confirmed_at)
+        .bind(claims.closed_at)
+        .bind(events.id)
+        .bind(events.promotion_id)
+        .bind(events.v)
+        .bind(events.event)
+        .bind(events.created_at)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(classify)?;
+    updated
+        .iter()
+        .map(|row| Ok(PromotionId(row.try_get(0).map_err(|_| super::rows::corrupt("id"))?)))
+        .collect()
+}
+
+fn columns(batch: &[Commit]) -> Result<Columns, PortError> {
+    let mut columns = Columns::default();
+    for commit in batch {
+        columns.id.push(commit.promotion_id.0);
+        columns.epoch.push(commit.epoch);
+        columns.base_seq.push(commit.base_seq);
+        columns.seq.push(commit.seq);
+        columns.status.push(i64::from(commit.counters.status.as_i16()));
+        columns.held.push(i64::from(commit.counters.held));
+        columns.sold.push(i64::from(commit.counters.sold));
+        columns.v.push(commit.counters.v as i64);
+        columns.decided_at.push(commit.counters.decided_at.0);
+        let claims = &mut columns.claims;
+        for claim in &commit.claims {
+            claims.id.push(claim.id.0);
+            claims.promotion_id.push(claim.promotion_id.0);
+            claims.store_id.push(claim.store_id.0);
+            claims.user_id.push(claim.user_id.0);
+            claims.status.push(i64::from(claim.status.as_i16()));
+            claims.quantity.push(i64::from(claim.quantity));
+            claims.unit_amount.push(claim.unit_price.amount);
+            claims.currency.push(claim.unit_price.currency.as_str().to_owned());
+            claims.hold_expires_at.push(claim.hold_expires_at.map(|at| at.0));
+            claims.redemption_code.push(claim.redemption_code.to_string());
+            claims.idempotency_key.push(claim.idempotency_key.to_string());
+            claims.first_v.push(claim.first_v as i64);
+            claims.v.push(claim.v as i64);
+            claims.created_at.push(claim.created_at.0);
+            claims.confirmed_at.push(claim.confirmed_at.map(|at| at.0));
+            claims.closed_at.push(claim.closed_at.map(|at| at.0));
+        }
+        let events = &mut columns.events;
+        for event in &commit.events {
+            events.id.push(event.id.0);
+            events.promotion_id.push(event.promotion_id.0);
+            events.v.push(event.v as i64);
+            events
+                .event
+                .push(serde_json::to_string(&event.event).map_err(|_| super::rows::corrupt("event"))?);
+            events.created_at.push(event.created_at.0);
+        }
+    }
+    Ok(columns)
+}

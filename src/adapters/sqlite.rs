@@ -1,0 +1,133 @@
+//! The embedded store: one SQLite file. One connection writes, so that writers queue in memory instead of on the file's
+//! lock; a few connections read beside it (WAL).
+
+mod commit;
+
+#[path = "sql/accounts.rs"]
+mod accounts;
+#[path = "sql/catalogue.rs"]
+mod catalogue;
+#[path = "sql/engine.rs"]
+mod engine;
+#[path = "sql/keys.rs"]
+mod keys;
+#[path = "sql/places.rs"]
+mod places;
+#[path = "sql/promotions.rs"]
+mod promotions;
+#[path = "sql/rows.rs"]
+mod rows;
+
+use super::errors::{certain, unsure};
+use super::{Embedded, OpenError, migrations};
+use flash_actors::ports::{Page, PortError};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, SqlitePool};
+use std::path::Path;
+use std::time::Duration;
+use uuid::Uuid;
+
+type Db = sqlx::Sqlite;
+type DbRow = sqlx::sqlite::SqliteRow;
+type DbConnection = sqlx::SqliteConnection;
+type DbTransaction<'a> = sqlx::Transaction<'a, sqlx::Sqlite>;
+
+/// SQLite has no row locks: the single writer holds them all.
+const FOR_UPDATE: &str = "";
+const FOR_UPDATE_OF_F: &str = "";
+
+/// Connections that read beside the writer; more would only queue for the two cores this is made for.
+const READERS: u32 = 4;
+/// How long a statement waits for another process's lock on the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The embedded store.
+pub struct Adapter {
+    write: SqlitePool,
+    read: SqlitePool,
+}
+
+impl Adapter {
+    /// Opens the file, creating it and its directory where absent.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the path and the reason.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory)
+                .map_err(|error| OpenError::Unreachable(format!("{}: {error}", directory.display())))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: a commit is on the disk when it answers.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .pragma("cache_size", "-65536")
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("mmap_size", "268435456")
+            .optimize_on_close(true, None)
+            .statement_cache_capacity(256);
+        let unreachable = |error| OpenError::Unreachable(format!("{}: {error}", path.display()));
+        let pool = |size| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(Duration::from_secs(10))
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let write = pool(1).connect_with(options.clone()).await.map_err(unreachable)?;
+        let read = pool(READERS).connect_with(options).await.map_err(unreachable)?;
+        Ok(Self { write, read })
+    }
+
+    fn reader(&self) -> &SqlitePool {
+        &self.read
+    }
+
+    fn writer(&self) -> &SqlitePool {
+        &self.write
+    }
+
+    async fn begin(&self) -> Result<DbTransaction<'static>, PortError> {
+        self.write.begin_with("BEGIN IMMEDIATE").await.map_err(certain)
+    }
+
+    /// A read transaction: everything read in it is of one moment.
+    async fn snapshot(&self) -> Result<DbTransaction<'static>, PortError> {
+        self.read.begin().await.map_err(certain)
+    }
+}
+
+impl Embedded for Adapter {
+    fn schema(&self) -> super::Ask<'_, migrations::State> {
+        Box::pin(async move { migrations::state(&self.write, migrations::SQLITE).await })
+    }
+
+    fn migrate(&self) -> super::Ask<'_, ()> {
+        Box::pin(async move { migrations::run(&self.write, migrations::SQLITE).await })
+    }
+
+    fn close(&self) -> flash_actors::ports::Answer<'_, ()> {
+        Box::pin(async move {
+            self.read.close().await;
+            self.write.close().await;
+        })
+    }
+}
+
+fn id(row: &DbRow, column: &str) -> Result<Uuid, PortError> {
+    row.try_get(column).map_err(|_| rows::corrupt(column))
+}
+
+fn page<T>(
+    found: Vec<DbRow>,
+    limit: u32,
+    read: impl Fn(&DbRow) -> Result<T, PortError>,
+) -> Result<Page<T>, PortError> {
+    super::page(found, limit, read)
+}
