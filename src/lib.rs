@@ -1,3 +1,5 @@
 //! Flash Promos: the composition root and the edges.
 
 pub mod adapters;
+pub mod config;
+pub mod mint;

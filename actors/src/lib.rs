@@ -3,6 +3,7 @@
 pub mod directory;
 pub mod engine;
 pub mod feed;
+pub mod jobs;
 pub mod lane;
 pub mod limits;
 pub mod outbox;

@@ -1,0 +1,387 @@
+//! Settings: every one from the environment (or a `.env` file), documented by its field. A bad value, or an unknown
+//! `FLASH_*`, stops the start and names the variable.
+
+use crate::adapters::{DatabaseUrl, OpenError};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The database unless `DATABASE_URL` names one.
+pub const DEFAULT_DATABASE: &str = "sqlite:data/flash-promos.db";
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `FLASH_BIND`: address and port to serve on. Default 127.0.0.1:8080; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// `FLASH_WORKERS`: worker threads. Default: one per core.
+    pub workers: usize,
+    /// `DATABASE_URL`: where the state is kept. Default: SQLite in ./data.
+    pub database: DatabaseUrl,
+    /// `REDIS_URL`: checked at start and otherwise unused until several nodes are supported.
+    pub redis_url: Option<String>,
+    /// `FLASH_JWT_SECRET` or `FLASH_JWT_SECRET_FILE`: signs access tokens, at least 32 bytes. Default: a random one, kept
+    /// beside the embedded database.
+    pub jwt_secret: Option<Vec<u8>>,
+    /// `FLASH_JWT_PREVIOUS_SECRET` or `FLASH_JWT_PREVIOUS_SECRET_FILE`: still verifies, while the secret is changed.
+    pub jwt_previous_secret: Option<Vec<u8>>,
+    /// `FLASH_ENV`: `development` (default) or `production`, which refuses weak secrets and bench mode.
+    pub production: bool,
+    /// `FLASH_ACCESS_TOKEN_SECONDS`: life of an access token, 60 to 86,400 (from 30 with bench mode). Default 900.
+    pub access_token_seconds: u32,
+    /// `FLASH_CORS_ORIGINS`: origins that browsers may call from, separated by commas; `*` = any. Default: none.
+    pub cors_origins: Vec<String>,
+    /// `FLASH_ALLOW_ANONYMOUS`: whether visitors without a token may watch. Default true.
+    pub allow_anonymous: bool,
+    /// `FLASH_SESSIONS_MAX`: live sessions at most. Default: 8 in 10 of the file limit.
+    pub sessions_max: usize,
+    /// `FLASH_BENCH`: the bench routes, for load tests. Default false; production refuses it.
+    pub bench: bool,
+    /// `FLASH_LOG`: an EnvFilter, as in `info,flash_promos=debug`. Default info.
+    pub log: String,
+    /// `FLASH_LOG_FORMAT`: `pretty` (default) or `json`.
+    pub log_json: bool,
+    /// `FLASH_CHECK_SECONDS`: period of the check job. Default 60.
+    pub check_period: Duration,
+    /// `FLASH_CLEANUP_SECONDS`: period of the cleanup job. Default 3600.
+    pub cleanup_period: Duration,
+    /// `AWS_REGION`, `AWS_ENDPOINT_URL`, `FLASH_SNS_TOPIC_ARN`, `FLASH_SQS_QUEUE_URL`: where events will go; read and
+    /// checked, not used yet.
+    pub aws: AwsSettings,
+}
+
+/// Where events will go.
+#[derive(Clone, Debug, Default)]
+pub struct AwsSettings {
+    /// `AWS_REGION`.
+    pub region: Option<String>,
+    /// `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
+    /// `FLASH_SNS_TOPIC_ARN`.
+    pub sns_topic_arn: Option<String>,
+    /// `FLASH_SQS_QUEUE_URL`.
+    pub sqs_queue_url: Option<String>,
+}
+
+/// A setting that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value that is not understood or out of range.
+    #[error("{name}: {reason}")]
+    Bad {
+        /// The variable.
+        name: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// A `FLASH_*` that there is not.
+    #[error("{0}: there is no such setting")]
+    Unknown(String),
+    /// The `.env` file can't be read.
+    #[error(".env: {0}")]
+    DotEnv(String),
+}
+
+/// Settings that `Settings::from` reads, to tell unknown ones.
+pub const NAMES: [&str; 18] = [
+    "FLASH_BIND",
+    "FLASH_WORKERS",
+    "FLASH_JWT_SECRET",
+    "FLASH_JWT_SECRET_FILE",
+    "FLASH_JWT_PREVIOUS_SECRET",
+    "FLASH_JWT_PREVIOUS_SECRET_FILE",
+    "FLASH_ENV",
+    "FLASH_ACCESS_TOKEN_SECONDS",
+    "FLASH_CORS_ORIGINS",
+    "FLASH_ALLOW_ANONYMOUS",
+    "FLASH_SESSIONS_MAX",
+    "FLASH_BENCH",
+    "FLASH_LOG",
+    "FLASH_LOG_FORMAT",
+    "FLASH_CHECK_SECONDS",
+    "FLASH_CLEANUP_SECONDS",
+    "FLASH_SNS_TOPIC_ARN",
+    "FLASH_SQS_QUEUE_URL",
+];
+
+/// Variables with this prefix belong to tests and tools and are left alone.
+const TEST_PREFIX: &str = "FLASH_TEST_";
+
+struct Source(BTreeMap<String, String>);
+
+impl Source {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn number(&self, name: &str, default: u64, min: u64, max: u64) -> Result<u64, ConfigError> {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        let number = text.parse().map_err(|_| bad(name, "expected a whole number"))?;
+        if (min..=max).contains(&number) {
+            Ok(number)
+        } else {
+            Err(bad(name, &format!("expected {min} to {max}")))
+        }
+    }
+
+    fn flag(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
+        match self.text(name) {
+            None => Ok(default),
+            Some("1" | "true") => Ok(true),
+            Some("0" | "false") => Ok(false),
+            Some(_) => Err(bad(name, "expected 1 or 0, true or false")),
+        }
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, ConfigError> {
+        let file_name = format!("{name}_FILE");
+        match (self.text(name), self.text(&file_name)) {
+            (Some(_), Some(_)) => Err(bad(&file_name, &format!("give this or {name}, not both"))),
+            (Some(secret), None) => Ok(Some(secret.as_bytes().to_vec())),
+            (None, Some(path)) => {
+                let bytes = std::fs::read(path).map_err(|error| bad(&file_name, &error.to_string()))?;
+                Ok(Some(bytes.trim_ascii().to_vec()))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+fn bad(name: &str, reason: &str) -> ConfigError {
+    ConfigError::Bad { name: name.to_owned(), reason: reason.to_owned() }
+}
+
+impl Settings {
+    /// Reads the environment, and `.env` for what the environment does not set.
+    ///
+    /// # Errors
+    /// The first bad or unknown setting.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let mut variables = BTreeMap::new();
+        match dotenvy::from_path_iter(Path::new(".env")) {
+            Ok(entries) => {
+                for entry in entries {
+                    let (name, value) = entry.map_err(|error| ConfigError::DotEnv(error.to_string()))?;
+                    variables.insert(name, value);
+                }
+            }
+            Err(error) if error.not_found() => {}
+            Err(error) => return Err(ConfigError::DotEnv(error.to_string())),
+        }
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => {
+                    variables.insert(name, value);
+                }
+                Err(_) if name.starts_with("FLASH_") => return Err(bad(&name, "expected UTF-8")),
+                Err(_) => {}
+            }
+        }
+        Self::from(variables)
+    }
+
+    /// Reads settings from a map of variables.
+    ///
+    /// # Errors
+    /// The first bad or unknown setting.
+    pub fn from(variables: BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let unknown = variables.keys().find(|name| {
+            name.starts_with("FLASH_") && !name.starts_with(TEST_PREFIX) && !NAMES.contains(&name.as_str())
+        });
+        if let Some(name) = unknown {
+            return Err(ConfigError::Unknown(name.clone()));
+        }
+        let source = Source(variables);
+        let production = match source.text("FLASH_ENV") {
+            None | Some("development") => false,
+            Some("production") => true,
+            Some(_) => return Err(bad("FLASH_ENV", "expected development or production")),
+        };
+        let bench = source.flag("FLASH_BENCH", false)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let token_seconds_min = if bench { 30 } else { 60 };
+        let settings = Self {
+            bind: parse(
+                &source,
+                "FLASH_BIND",
+                "127.0.0.1:8080",
+                "expected address:port, as in 127.0.0.1:8080",
+            )?,
+            workers: source.number("FLASH_WORKERS", cores, 1, 256)? as usize,
+            database: DatabaseUrl::parse(source.text("DATABASE_URL").unwrap_or(DEFAULT_DATABASE)).map_err(
+                |error| match error {
+                    OpenError::Url(reason) => bad("DATABASE_URL", &reason),
+                    other => bad("DATABASE_URL", &other.to_string()),
+                },
+            )?,
+            redis_url: source.text("REDIS_URL").map(str::to_owned),
+            jwt_secret: source.secret("FLASH_JWT_SECRET")?,
+            jwt_previous_secret: source.secret("FLASH_JWT_PREVIOUS_SECRET")?,
+            production,
+            access_token_seconds: source.number(
+                "FLASH_ACCESS_TOKEN_SECONDS",
+                900,
+                token_seconds_min,
+                86_400,
+            )? as u32,
+            cors_origins: origins(source.text("FLASH_CORS_ORIGINS").unwrap_or(""))?,
+            allow_anonymous: source.flag("FLASH_ALLOW_ANONYMOUS", true)?,
+            sessions_max: source.number("FLASH_SESSIONS_MAX", default_sessions_max(), 1, 10_000_000)?
+                as usize,
+            bench,
+            log: source.text("FLASH_LOG").unwrap_or("info").to_owned(),
+            log_json: match source.text("FLASH_LOG_FORMAT") {
+                None | Some("pretty") => false,
+                Some("json") => true,
+                Some(_) => return Err(bad("FLASH_LOG_FORMAT", "expected pretty or json")),
+            },
+            check_period: Duration::from_secs(source.number("FLASH_CHECK_SECONDS", 60, 1, 86_400)?),
+            cleanup_period: Duration::from_secs(source.number("FLASH_CLEANUP_SECONDS", 3_600, 1, 604_800)?),
+            aws: AwsSettings {
+                region: source.text("AWS_REGION").map(str::to_owned),
+                endpoint_url: source.text("AWS_ENDPOINT_URL").map(str::to_owned),
+                sns_topic_arn: source.text("FLASH_SNS_TOPIC_ARN").map(str::to_owned),
+                sqs_queue_url: source.text("FLASH_SQS_QUEUE_URL").map(str::to_owned),
+            },
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            return Err(bad("FLASH_LOG", "expected an EnvFilter, as in info,flash_promos=debug"));
+        }
+        for (name, secret) in
+            [("FLASH_JWT_SECRET", &self.jwt_secret), ("FLASH_JWT_PREVIOUS_SECRET", &self.jwt_previous_secret)]
+        {
+            if let Some(secret) = secret {
+                check_secret(name, secret, self.production)?;
+            }
+        }
+        if self.production && self.bench {
+            return Err(bad("FLASH_BENCH", "production does not serve the bench routes"));
+        }
+        if self.production && self.jwt_secret.is_none() && matches!(self.database, DatabaseUrl::Postgres(_)) {
+            return Err(bad("FLASH_JWT_SECRET", "production on PostgreSQL needs one of at least 32 bytes"));
+        }
+        if !self.production && self.jwt_secret.is_none() && matches!(self.database, DatabaseUrl::Postgres(_))
+        {
+            tracing::warn!("FLASH_JWT_SECRET is not set: sign-ins end when this process does");
+        }
+        Ok(())
+    }
+
+    /// Where a generated secret is kept: beside the embedded database.
+    pub fn secret_path(&self) -> Option<PathBuf> {
+        match &self.database {
+            DatabaseUrl::Sqlite(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(".jwt-secret");
+                Some(PathBuf::from(name))
+            }
+            DatabaseUrl::Postgres(_) => None,
+        }
+    }
+}
+
+/// Refuses secrets that are short or, in production, plainly not random.
+fn check_secret(name: &str, secret: &[u8], production: bool) -> Result<(), ConfigError> {
+    if secret.len() < 32 {
+        return Err(bad(name, "expected at least 32 bytes"));
+    }
+    let mut seen = [false; 256];
+    secret.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    let distinct = seen.iter().filter(|seen| **seen).count();
+    let lower = String::from_utf8_lossy(secret).to_lowercase();
+    let default =
+        ["secret", "changeme", "change-me", "password", "example"].iter().any(|word| lower.contains(word));
+    if production && (distinct < 10 || default) {
+        return Err(bad(name, "production needs a random one; make it with: openssl rand -base64 48"));
+    }
+    Ok(())
+}
+
+/// Eight in ten of the files that this process may open: the rest is for the database, requests and the system.
+fn default_sessions_max() -> u64 {
+    rlimit::Resource::NOFILE.get_hard().map_or(8_000, |hard| (hard.min(1_000_000) * 8 / 10).max(64))
+}
+
+fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
+    let list: Vec<String> =
+        text.split(',').map(|origin| origin.trim().to_owned()).filter(|o| !o.is_empty()).collect();
+    for origin in &list {
+        let valid = origin == "*"
+            || ((origin.starts_with("https://") || origin.starts_with("http://"))
+                && origin.matches('/').count() == 2
+                && !origin.contains(char::is_whitespace));
+        if !valid {
+            return Err(bad(
+                "FLASH_CORS_ORIGINS",
+                &format!("{origin} is not an origin, as in https://shop.example"),
+            ));
+        }
+    }
+    Ok(list)
+}
+
+fn parse<T: std::str::FromStr>(
+    source: &Source,
+    name: &str,
+    default: &str,
+    reason: &str,
+) -> Result<T, ConfigError> {
+    source.text(name).unwrap_or(default).parse().map_err(|_| bad(name, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        Settings::from(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set() {
+        let defaults = settings(&[]).unwrap();
+        assert_eq!(defaults.bind, "127.0.0.1:8080".parse().unwrap());
+        assert_eq!(defaults.database, DatabaseUrl::Sqlite("data/flash-promos.db".into()));
+        assert!(!defaults.bench && !defaults.production);
+    }
+
+    #[test]
+    fn a_bad_or_unknown_setting_names_its_variable() {
+        for (name, value) in [
+            ("FLASH_BIND", "nowhere"),
+            ("FLASH_WORKERS", "0"),
+            ("FLASH_WORKERS", "many"),
+            ("DATABASE_URL", "mysql://x"),
+            ("FLASH_JWT_SECRET", "short"),
+            ("FLASH_ENV", "prod"),
+            ("FLASH_ACCESS_TOKEN_SECONDS", "5"),
+            ("FLASH_CORS_ORIGINS", "shop.example"),
+            ("FLASH_LOG", "a=b=c"),
+            ("FLASH_BENCH", "yes"),
+            ("FLASH_TYPO", "1"),
+        ] {
+            let error = settings(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn production_refuses_what_is_for_development() {
+        let production = ("FLASH_ENV", "production");
+        assert!(settings(&[production, ("FLASH_BENCH", "1")]).is_err());
+        assert!(settings(&[production, ("FLASH_JWT_SECRET", &"ab".repeat(20))]).is_err());
+        assert!(
+            settings(&[production, ("FLASH_JWT_SECRET", "change-me-change-me-0123456789abcdef")]).is_err()
+        );
+        assert!(settings(&[production, ("DATABASE_URL", "postgres://localhost/flash")]).is_err());
+        assert!(settings(&[production, ("FLASH_JWT_SECRET", "q8Zr2vL0tYb6Nw4xKc9Hf1Gd7Sj3Pm5A")]).is_ok());
+    }
+}
