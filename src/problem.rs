@@ -1,0 +1,106 @@
+//! Problems (RFC 9457): the one table of codes and the one map from errors to answers, for HTTP and live alike.
+
+mod code;
+mod language;
+mod map;
+
+pub use code::Code;
+pub use language::Language;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// JSON pointer of the field, as in `/price/amount`, or a header's or query parameter's name.
+    pub field: String,
+    /// Stable code.
+    pub code: &'static str,
+    /// For people, in the language of the request.
+    pub detail: String,
+}
+
+/// An answer that is not what was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// Stable code; status and texts follow from it.
+    pub code: Code,
+    /// For people; filled in from the code where empty.
+    pub detail: String,
+    /// What is wrong with which field.
+    pub errors: Vec<FieldError>,
+    /// When to try again.
+    pub retry_after_ms: Option<u64>,
+    /// Members of this kind of problem, as in `distance_m`.
+    pub extra: Map<String, Value>,
+    language: Language,
+}
+
+impl Problem {
+    /// A problem with the code's own text.
+    pub fn new(code: Code, language: Language) -> Self {
+        Self {
+            code,
+            detail: code.detail(language).to_owned(),
+            errors: Vec::new(),
+            retry_after_ms: None,
+            extra: Map::new(),
+            language,
+        }
+    }
+
+    /// Invalid input: every field at once.
+    pub fn invalid(errors: Vec<FieldError>, language: Language) -> Self {
+        Self { errors, ..Self::new(Code::Invalid, language) }
+    }
+
+    /// Adds a member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, ms: u64) -> Self {
+        self.retry_after_ms = Some(ms);
+        self
+    }
+
+    /// Replaces the text.
+    #[must_use]
+    pub fn detailed(mut self, spanish: &str, english: &str) -> Self {
+        self.detail = self.language.choose(spanish, english).to_owned();
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.code.status()
+    }
+
+    /// The language of its texts.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// The JSON body.
+    pub fn body(&self) -> Value {
+        let mut body = Map::new();
+        body.insert("type".to_owned(), format!("/docs/errors#{}", self.code.as_str()).into());
+        body.insert("title".to_owned(), self.code.title(self.language).into());
+        body.insert("status".to_owned(), self.status().into());
+        body.insert("code".to_owned(), self.code.as_str().into());
+        body.insert("detail".to_owned(), self.detail.clone().into());
+        if !self.errors.is_empty() {
+            body.insert("errors".to_owned(), serde_json::to_value(&self.errors).unwrap_or_default());
+        }
+        if let Some(ms) = self.retry_after_ms {
+            body.insert("retry_after_ms".to_owned(), ms.into());
+        }
+        body.extend(self.extra.clone());
+        Value::Object(body)
+    }
+}
