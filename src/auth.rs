@@ -140,7 +140,13 @@ impl Auth {
     }
 
     /// Issues an access token; `None` if it can't be signed, which is a defect.
-    pub fn issue_access(&self, user: UserId, role: Role, family: FamilyId, now: UnixMillis) -> Option<String> {
+    pub fn issue_access(
+        &self,
+        user: UserId,
+        role: Role,
+        family: FamilyId,
+        now: UnixMillis,
+    ) -> Option<String> {
         let issued = now.0.div_euclid(1000);
         let claims = AccessClaims {
             iss: ISSUER.to_owned(),
@@ -218,7 +224,8 @@ impl Auth {
 
     /// Replaces the known revoked families: those whose access tokens may still be unexpired.
     pub fn know_revoked(&self, families: Vec<FamilyId>) {
-        *self.revoked_families.write().unwrap_or_else(PoisonError::into_inner) = families.into_iter().collect();
+        *self.revoked_families.write().unwrap_or_else(PoisonError::into_inner) =
+            families.into_iter().collect();
     }
 }
 
@@ -259,13 +266,22 @@ mod tests {
         };
         assert!(auth.verify_access(&sign(&good, Algorithm::HS256, SECRET), NOW).is_ok());
         assert_eq!(auth.verify_access(&sign(&good, Algorithm::HS512, SECRET), NOW), Err(TokenError::Invalid));
-        assert_eq!(auth.verify_access(&sign(&good, Algorithm::HS256, &[7; 32]), NOW), Err(TokenError::Invalid));
-        for (name, value) in [("aud", json!("other")), ("iss", json!("other")), ("purpose", json!("refresh"))] {
+        assert_eq!(
+            auth.verify_access(&sign(&good, Algorithm::HS256, &[7; 32]), NOW),
+            Err(TokenError::Invalid)
+        );
+        for (name, value) in [("aud", json!("other")), ("iss", json!("other")), ("purpose", json!("refresh"))]
+        {
             let mut bad = good.clone();
             bad[name] = value;
-            assert_eq!(auth.verify_access(&sign(&bad, Algorithm::HS256, SECRET), NOW), Err(TokenError::Invalid), "{name}");
+            assert_eq!(
+                auth.verify_access(&sign(&bad, Algorithm::HS256, SECRET), NOW),
+                Err(TokenError::Invalid),
+                "{name}"
+            );
         }
-        let parts: Vec<String> = sign(&good, Algorithm::HS256, SECRET).split('.').map(str::to_owned).collect();
+        let parts: Vec<String> =
+            sign(&good, Algorithm::HS256, SECRET).split('.').map(str::to_owned).collect();
         let none = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
         for bad in ["", "a.b.c", "…", none.as_str()] {
             assert_eq!(auth.verify_access(bad, NOW), Err(TokenError::Invalid), "{bad}");

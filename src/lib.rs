@@ -3,6 +3,9 @@
 pub mod adapters;
 pub mod auth;
 pub mod config;
+pub mod http;
+pub mod limits;
+pub mod metrics;
 pub mod mint;
 pub mod problem;
 pub mod wire;

@@ -7,7 +7,8 @@ mod map;
 pub use code::Code;
 pub use language::Language;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// What is wrong with one field.
@@ -85,22 +86,34 @@ impl Problem {
     pub fn language(&self) -> Language {
         self.language
     }
+}
 
-    /// The JSON body.
-    pub fn body(&self) -> Value {
-        let mut body = Map::new();
-        body.insert("type".to_owned(), format!("/docs/errors#{}", self.code.as_str()).into());
-        body.insert("title".to_owned(), self.code.title(self.language).into());
-        body.insert("status".to_owned(), self.status().into());
-        body.insert("code".to_owned(), self.code.as_str().into());
-        body.insert("detail".to_owned(), self.detail.clone().into());
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry("type", &DocumentLink(self.code))?;
+        body.serialize_entry("title", self.code.title(self.language))?;
+        body.serialize_entry("status", &self.status())?;
+        body.serialize_entry("code", self.code.as_str())?;
+        body.serialize_entry("detail", &self.detail)?;
         if !self.errors.is_empty() {
-            body.insert("errors".to_owned(), serde_json::to_value(&self.errors).unwrap_or_default());
+            body.serialize_entry("errors", &self.errors)?;
         }
         if let Some(ms) = self.retry_after_ms {
-            body.insert("retry_after_ms".to_owned(), ms.into());
+            body.serialize_entry("retry_after_ms", &ms)?;
         }
-        body.extend(self.extra.clone());
-        Value::Object(body)
+        for (name, value) in &self.extra {
+            body.serialize_entry(name, value)?;
+        }
+        body.end()
+    }
+}
+
+/// Where a code is explained.
+struct DocumentLink(Code);
+
+impl Serialize for DocumentLink {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("/docs/errors#{}", self.0.as_str()))
     }
 }

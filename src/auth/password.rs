@@ -1,7 +1,7 @@
 //! Passwords: Argon2id, off the worker threads, as many at once as there are cores, with a bounded queue.
 
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
@@ -11,7 +11,8 @@ pub const QUEUE_MAX: usize = 256;
 /// What a caller beyond the queue is told to wait.
 pub const QUEUE_RETRY_MS: u64 = 2_000;
 /// A hash of no password, so that an unknown e-mail costs as much as a known one.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$Jm9fTqZ1L9kPzjZ3zQ4yEw3vC8m0n1rZ0Hc6yJ0mJ0E";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$Jm9fTqZ1L9kPzjZ3zQ4yEw3vC8m0n1rZ0Hc6yJ0mJ0E";
 
 /// Why there is no answer about a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +73,10 @@ impl Passwords {
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
         let waiting = Waiting(self.waiting.clone());
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE_MAX {
             return Err(PasswordError::Overloaded);

@@ -202,11 +202,34 @@ impl Code {
     pub fn status(self) -> u16 {
         match self {
             Self::MalformedJson | Self::BadRequest => 400,
-            Self::Unauthenticated | Self::TokenExpired | Self::TokenInvalid | Self::TokenRevoked | Self::WrongCredentials | Self::RefreshTokenInvalid | Self::RefreshTokenReused => 401,
+            Self::Unauthenticated
+            | Self::TokenExpired
+            | Self::TokenInvalid
+            | Self::TokenRevoked
+            | Self::WrongCredentials
+            | Self::RefreshTokenInvalid
+            | Self::RefreshTokenReused => 401,
             Self::Forbidden | Self::NotEligible | Self::TooFar => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::EmailTaken | Self::SoldOut | Self::AllHeld | Self::LimitReached | Self::NotStarted | Self::Ended | Self::Paused | Self::Cancelled | Self::HoldExpired | Self::AlreadyConfirmed | Self::AlreadyCancelled | Self::AlreadyRedeemed | Self::NotConfirmed | Self::WrongState | Self::StockBelowCommitted | Self::StillInUse | Self::ProductUnavailable | Self::Conflict => 409,
+            Self::EmailTaken
+            | Self::SoldOut
+            | Self::AllHeld
+            | Self::LimitReached
+            | Self::NotStarted
+            | Self::Ended
+            | Self::Paused
+            | Self::Cancelled
+            | Self::HoldExpired
+            | Self::AlreadyConfirmed
+            | Self::AlreadyCancelled
+            | Self::AlreadyRedeemed
+            | Self::NotConfirmed
+            | Self::WrongState
+            | Self::StockBelowCommitted
+            | Self::StillInUse
+            | Self::ProductUnavailable
+            | Self::Conflict => 409,
             Self::BodyTooLarge => 413,
             Self::UriTooLong => 414,
             Self::UnsupportedMediaType => 415,
@@ -279,49 +302,122 @@ impl Code {
         let (spanish, english) = match self {
             Self::MalformedJson => ("El cuerpo debe ser un objeto JSON.", "The body must be a JSON object."),
             Self::BadRequest => ("La petición no se puede entender.", "The request can't be understood."),
-            Self::Unauthenticated => ("Inicie sesión y envíe el token de acceso.", "Sign in and send the access token."),
-            Self::TokenExpired => ("El token de acceso ha caducado; renuévelo.", "The access token has expired; refresh it."),
+            Self::Unauthenticated => {
+                ("Inicie sesión y envíe el token de acceso.", "Sign in and send the access token.")
+            }
+            Self::TokenExpired => {
+                ("El token de acceso ha caducado; renuévelo.", "The access token has expired; refresh it.")
+            }
             Self::TokenInvalid => ("El token no es válido para esto.", "The token is not valid for this."),
-            Self::TokenRevoked => ("La sesión fue cerrada; inicie sesión de nuevo.", "The sign-in was ended; sign in again."),
-            Self::WrongCredentials => ("El correo o la contraseña no son correctos.", "The e-mail or the password is wrong."),
-            Self::RefreshTokenInvalid => ("El token de renovación no es válido o ya terminó.", "The refresh token is not valid or has ended."),
-            Self::RefreshTokenReused => ("El token ya se había usado; por seguridad se cerró la sesión.", "The token had been used before; the sign-in was ended for safety."),
+            Self::TokenRevoked => {
+                ("La sesión fue cerrada; inicie sesión de nuevo.", "The sign-in was ended; sign in again.")
+            }
+            Self::WrongCredentials => {
+                ("El correo o la contraseña no son correctos.", "The e-mail or the password is wrong.")
+            }
+            Self::RefreshTokenInvalid => (
+                "El token de renovación no es válido o ya terminó.",
+                "The refresh token is not valid or has ended.",
+            ),
+            Self::RefreshTokenReused => (
+                "El token ya se había usado; por seguridad se cerró la sesión.",
+                "The token had been used before; the sign-in was ended for safety.",
+            ),
             Self::Forbidden => ("Su cuenta no puede hacer esto.", "Your account may not do this."),
-            Self::NotEligible => ("Esta promoción es para otros segmentos de compradores.", "This promotion is for other segments of shoppers."),
-            Self::TooFar => ("Está demasiado lejos de la tienda para reclamar.", "You are too far from the store to claim."),
+            Self::NotEligible => (
+                "Esta promoción es para otros segmentos de compradores.",
+                "This promotion is for other segments of shoppers.",
+            ),
+            Self::TooFar => (
+                "Está demasiado lejos de la tienda para reclamar.",
+                "You are too far from the store to claim.",
+            ),
             Self::NotFound => ("No existe, o no es suyo.", "It does not exist, or it is not yours."),
-            Self::MethodNotAllowed => ("Esta ruta no admite ese método.", "This route does not take that method."),
-            Self::EmailTaken => ("Ya hay una cuenta con ese correo.", "There is an account with that e-mail."),
+            Self::MethodNotAllowed => {
+                ("Esta ruta no admite ese método.", "This route does not take that method.")
+            }
+            Self::EmailTaken => {
+                ("Ya hay una cuenta con ese correo.", "There is an account with that e-mail.")
+            }
             Self::SoldOut => ("No quedan unidades.", "No units are left."),
-            Self::AllHeld => ("Las unidades que quedan están reservadas; puede que alguna vuelva.", "The units that are left are held; some may return."),
-            Self::LimitReached => ("Ya tiene todas las unidades que puede tener.", "You have as many units as one may have."),
-            Self::NotStarted => ("La promoción todavía no ha empezado.", "The promotion has not started yet."),
+            Self::AllHeld => (
+                "Las unidades que quedan están reservadas; puede que alguna vuelva.",
+                "The units that are left are held; some may return.",
+            ),
+            Self::LimitReached => {
+                ("Ya tiene todas las unidades que puede tener.", "You have as many units as one may have.")
+            }
+            Self::NotStarted => {
+                ("La promoción todavía no ha empezado.", "The promotion has not started yet.")
+            }
             Self::Ended => ("La promoción terminó.", "The promotion has ended."),
             Self::Paused => ("La promoción está en pausa.", "The promotion is paused."),
             Self::Cancelled => ("La promoción fue cancelada.", "The promotion was cancelled."),
-            Self::HoldExpired => ("La reserva caducó y sus unidades volvieron.", "The hold has expired and its units went back."),
-            Self::AlreadyConfirmed => ("Ya está confirmado y no se puede cancelar.", "It is confirmed already and can't be cancelled."),
+            Self::HoldExpired => (
+                "La reserva caducó y sus unidades volvieron.",
+                "The hold has expired and its units went back.",
+            ),
+            Self::AlreadyConfirmed => (
+                "Ya está confirmado y no se puede cancelar.",
+                "It is confirmed already and can't be cancelled.",
+            ),
             Self::AlreadyCancelled => ("Ya estaba cancelado.", "It was cancelled before."),
             Self::AlreadyRedeemed => ("Ya estaba canjeado.", "It was redeemed before."),
-            Self::NotConfirmed => ("Aún no está confirmado; solo se canjea lo confirmado.", "It is not confirmed yet; only confirmed claims are redeemed."),
-            Self::WrongState => ("En su estado actual no se puede hacer esto.", "This can't be done in its present state."),
-            Self::StockBelowCommitted => ("Las existencias no pueden bajar de lo reservado y vendido.", "Stock can't go below what is held and sold."),
-            Self::StillInUse => ("Tiene promociones, series o tiendas activas; termínelas primero.", "It has running promotions, series or stores; end those first."),
-            Self::ProductUnavailable => ("El producto no está disponible para promociones.", "The product is not available for promotions."),
-            Self::Conflict => ("Algo cambió entretanto; consulte e inténtelo de nuevo.", "Something changed meanwhile; look again and retry."),
+            Self::NotConfirmed => (
+                "Aún no está confirmado; solo se canjea lo confirmado.",
+                "It is not confirmed yet; only confirmed claims are redeemed.",
+            ),
+            Self::WrongState => {
+                ("En su estado actual no se puede hacer esto.", "This can't be done in its present state.")
+            }
+            Self::StockBelowCommitted => (
+                "Las existencias no pueden bajar de lo reservado y vendido.",
+                "Stock can't go below what is held and sold.",
+            ),
+            Self::StillInUse => (
+                "Tiene promociones, series o tiendas activas; termínelas primero.",
+                "It has running promotions, series or stores; end those first.",
+            ),
+            Self::ProductUnavailable => (
+                "El producto no está disponible para promociones.",
+                "The product is not available for promotions.",
+            ),
+            Self::Conflict => (
+                "Algo cambió entretanto; consulte e inténtelo de nuevo.",
+                "Something changed meanwhile; look again and retry.",
+            ),
             Self::BodyTooLarge => ("El cuerpo supera los 64 KiB.", "The body is larger than 64 KiB."),
             Self::UriTooLong => ("La dirección es demasiado larga.", "The address is too long."),
             Self::UnsupportedMediaType => ("Envíe application/json.", "Send application/json."),
-            Self::Invalid => ("Hay campos que no son válidos; vea errors.", "Some fields are not valid; see errors."),
-            Self::LocationRequired => ("Para reclamar hay que decir dónde se está.", "To claim, say where you are."),
-            Self::IdempotencyKeyReused => ("La clave ya se usó para otra petición.", "The key was used for another request."),
-            Self::UpgradeRequired => ("Aquí solo se habla WebSocket, versión 13.", "Only WebSocket, version 13, is spoken here."),
+            Self::Invalid => {
+                ("Hay campos que no son válidos; vea errors.", "Some fields are not valid; see errors.")
+            }
+            Self::LocationRequired => {
+                ("Para reclamar hay que decir dónde se está.", "To claim, say where you are.")
+            }
+            Self::IdempotencyKeyReused => {
+                ("La clave ya se usó para otra petición.", "The key was used for another request.")
+            }
+            Self::UpgradeRequired => {
+                ("Aquí solo se habla WebSocket, versión 13.", "Only WebSocket, version 13, is spoken here.")
+            }
             Self::RateLimited => ("Espere un momento e inténtelo de nuevo.", "Wait a moment and try again."),
             Self::HeadersTooLarge => ("Las cabeceras son demasiado grandes.", "The headers are too large."),
-            Self::Internal => ("Algo falló de nuestro lado; ya quedó registrado.", "Something failed on our side; it has been recorded."),
-            Self::Overloaded => ("Hay demasiada gente a la vez; no se hizo nada.", "Too many people at once; nothing was done."),
-            Self::OutcomeUnknown => ("No se sabe si se hizo; repita con la misma clave.", "It is not known whether it was done; repeat with the same key."),
-            Self::Unavailable => ("Por ahora no es posible; no se hizo nada.", "Not possible right now; nothing was done."),
+            Self::Internal => (
+                "Algo falló de nuestro lado; ya quedó registrado.",
+                "Something failed on our side; it has been recorded.",
+            ),
+            Self::Overloaded => (
+                "Hay demasiada gente a la vez; no se hizo nada.",
+                "Too many people at once; nothing was done.",
+            ),
+            Self::OutcomeUnknown => (
+                "No se sabe si se hizo; repita con la misma clave.",
+                "It is not known whether it was done; repeat with the same key.",
+            ),
+            Self::Unavailable => {
+                ("Por ahora no es posible; no se hizo nada.", "Not possible right now; nothing was done.")
+            }
         };
         match language {
             Language::Spanish => spanish,

@@ -56,7 +56,9 @@ impl Problem {
             EngineError::Overloaded { retry_after_ms } => {
                 Self::new(Code::Overloaded, language).retry_after(retry_after_ms)
             }
-            EngineError::OutcomeUnknown => Self::new(Code::OutcomeUnknown, language).retry_after(STORAGE_RETRY_MS),
+            EngineError::OutcomeUnknown => {
+                Self::new(Code::OutcomeUnknown, language).retry_after(STORAGE_RETRY_MS)
+            }
             EngineError::Unavailable { retry_after_ms } => {
                 Self::new(Code::Unavailable, language).retry_after(retry_after_ms)
             }
@@ -85,7 +87,9 @@ impl Problem {
             ClaimRefusal::TooFar { distance_m, claim_within_m } => {
                 problem(Code::TooFar).with("distance_m", distance_m).with("claim_within_m", claim_within_m)
             }
-            ClaimRefusal::LimitReached { limit } => problem(Code::LimitReached).with("per_shopper_limit", limit),
+            ClaimRefusal::LimitReached { limit } => {
+                problem(Code::LimitReached).with("per_shopper_limit", limit)
+            }
             ClaimRefusal::SoldOut { remaining } => problem(Code::SoldOut).with("remaining", remaining),
             ClaimRefusal::AllHeld { remaining, retry_after_ms } => {
                 problem(Code::AllHeld).with("remaining", remaining).retry_after(retry_after_ms)
@@ -99,7 +103,9 @@ impl Problem {
             Self::invalid(vec![FieldError { field: field.to_owned(), code, detail }], language)
         };
         match refusal {
-            LifeRefusal::WrongState { status } => Self::new(Code::WrongState, language).with("status", status.as_str()),
+            LifeRefusal::WrongState { status } => {
+                Self::new(Code::WrongState, language).with("status", status.as_str())
+            }
             LifeRefusal::StockBelowCommitted { committed } => {
                 Self::new(Code::StockBelowCommitted, language).with("committed", committed)
             }
@@ -109,9 +115,10 @@ impl Problem {
             LifeRefusal::EndsInThePast => {
                 at("/ends_at", "in_the_past", "Debe estar en el futuro.", "Must be in the future.")
             }
-            LifeRefusal::Invalid(violations) => {
-                Self::invalid(violations.iter().map(|violation| Self::violation(violation, language)).collect(), language)
-            }
+            LifeRefusal::Invalid(violations) => Self::invalid(
+                violations.iter().map(|violation| Self::violation(violation, language)).collect(),
+                language,
+            ),
         }
     }
 
@@ -119,12 +126,23 @@ impl Problem {
     pub fn violation(violation: &Violation, language: Language) -> FieldError {
         let detail = match (violation.min, violation.max) {
             (Some(min), Some(max)) => {
-                format!("{} {min} {} {max}.", language.choose("Debe estar entre", "Must be between"), language.choose("y", "and"))
+                format!(
+                    "{} {min} {} {max}.",
+                    language.choose("Debe estar entre", "Must be between"),
+                    language.choose("y", "and")
+                )
             }
-            (Some(min), None) => format!("{} {min} ms.", language.choose("Debe durar al menos", "Must last at least")),
-            (None, Some(max)) => format!("{} {max} ms.", language.choose("Debe durar como mucho", "Must last at most")),
+            (Some(min), None) => {
+                format!("{} {min} ms.", language.choose("Debe durar al menos", "Must last at least"))
+            }
+            (None, Some(max)) => {
+                format!("{} {max} ms.", language.choose("Debe durar como mucho", "Must last at most"))
+            }
             (None, None) => language
-                .choose("Debe ser la moneda del precio del producto.", "Must be the currency of the product's price.")
+                .choose(
+                    "Debe ser la moneda del precio del producto.",
+                    "Must be the currency of the product's price.",
+                )
                 .to_owned(),
         };
         FieldError { field: violation.field.to_owned(), code: violation.code, detail }

@@ -58,7 +58,11 @@ impl<'a> From<&'a PromotionRecord> for OfferJson<'a> {
         Self {
             id: record.id,
             v: counters.v,
-            store: OfferStore { id: record.store.id, name: &record.store.name, location: record.store.location },
+            store: OfferStore {
+                id: record.store.id,
+                name: &record.store.name,
+                location: record.store.location,
+            },
             product: OfferProduct {
                 id: record.product.id,
                 name: &record.product.name,

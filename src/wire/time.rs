@@ -22,7 +22,11 @@ pub fn format(at: UnixMillis) -> String {
 pub fn parse(text: &str) -> Option<UnixMillis> {
     let bytes = text.as_bytes();
     // RFC 3339 is stricter than what the library reads: a full date, T, a full time, an offset.
-    let shaped = bytes.len() >= 20 && bytes[4] == b'-' && matches!(bytes[10], b'T' | b't') && bytes[13] == b':' && bytes[16] == b':';
+    let shaped = bytes.len() >= 20
+        && bytes[4] == b'-'
+        && matches!(bytes[10], b'T' | b't')
+        && bytes[13] == b':'
+        && bytes[16] == b':';
     if !shaped || text.contains('[') {
         return None;
     }
@@ -54,7 +58,15 @@ mod tests {
         assert_eq!(format(UnixMillis(1_795_539_600_120)), "2026-11-24T17:00:00.120Z");
         assert_eq!(parse("2026-11-24T12:00:00.120-05:00"), Some(UnixMillis(1_795_539_600_120)));
         assert_eq!(parse("2026-11-24T17:00:00Z"), Some(UnixMillis(1_795_539_600_000)));
-        for bad in ["", "2026-11-24", "2026-11-24 17:00", "soon", "1795539600", "2026-02-30T00:00:00Z", "+10000-01-01T00:00:00Z"] {
+        for bad in [
+            "",
+            "2026-11-24",
+            "2026-11-24 17:00",
+            "soon",
+            "1795539600",
+            "2026-02-30T00:00:00Z",
+            "+10000-01-01T00:00:00Z",
+        ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

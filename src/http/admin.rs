@@ -1,0 +1,50 @@
+//! What admins see: jobs and people. Of people neither e-mail nor phone nor place.
+
+use super::HttpState;
+use super::context::{Answer, Ask, Query, ok, page};
+use crate::wire::time::WireTime;
+use actix_web::{HttpRequest, web};
+use serde_json::{Value, json};
+
+/// `GET /admin/jobs`
+pub async fn jobs(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+    let ask = Ask::new(&request, &state);
+    ask.admin()?;
+    let mut query = Query::of(&ask)?;
+    let limit = query.limit();
+    query.finish()?;
+    let runs = state.jobs.recent(limit).await.map_err(|error| ask.port(error))?;
+    let items: Vec<Value> = runs
+        .iter()
+        .map(|run| {
+            json!({
+                "id": run.id,
+                "name": run.name,
+                "started_at": WireTime(run.started_at),
+                "finished_at": WireTime(run.finished_at),
+                "ok": run.ok,
+                "detail": run.detail,
+            })
+        })
+        .collect();
+    ok(&json!({ "items": items, "next_cursor": null }))
+}
+
+/// `GET /admin/users`
+pub async fn users(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+    let ask = Ask::new(&request, &state);
+    ask.admin()?;
+    let mut query = Query::of(&ask)?;
+    let (limit, after) = (query.limit(), query.cursor());
+    query.finish()?;
+    let found = state.accounts.list(after, limit).await.map_err(|error| ask.port(error))?;
+    let item = |user: &flash_actors::ports::accounts::User| {
+        json!({
+            "id": user.id,
+            "display_name": user.display_name,
+            "role": user.role,
+            "created_at": WireTime(user.created_at),
+        })
+    };
+    page(&found, item, |user| user.id.0)
+}

@@ -1,0 +1,356 @@
+//! What every handler needs: who asks, in which language, with which body; how a problem becomes an answer; pages.
+
+use super::HttpState;
+use crate::auth::{Principal, TokenError};
+use crate::limits::BODY_BYTES_MAX;
+use crate::problem::{Code, FieldError, Language, Problem};
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flash_actors::ports::accounts::Role;
+use flash_actors::ports::catalogue::StaffRole;
+use flash_actors::ports::{Page, PortError};
+use flash_domain::ids::StoreId;
+use flash_domain::limits::IDEMPOTENCY_KEY_CHARS_MAX;
+use serde::Serialize;
+use serde_json::json;
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// A handler's answer.
+pub type Answer = Result<HttpResponse, Refusal>;
+
+/// A problem on its way out.
+#[derive(Debug)]
+pub struct Refusal(pub Problem);
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code.as_str())
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        answer_problem(&self.0)
+    }
+}
+
+/// The response of a problem.
+pub fn answer_problem(problem: &Problem) -> HttpResponse {
+    let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+    response.insert_header(("Content-Language", problem.language().tag()));
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    }
+    if let Some(ms) = problem.retry_after_ms {
+        response.insert_header((RETRY_AFTER, ms.div_ceil(1000)));
+    }
+    response.body(serde_json::to_vec(problem).unwrap_or_default())
+}
+
+/// A JSON answer.
+pub fn json<T: Serialize>(status: StatusCode, body: &T) -> HttpResponse {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => HttpResponse::build(status)
+            .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
+            .body(bytes),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            answer_problem(&Problem::new(Code::Internal, Language::English))
+        }
+    }
+}
+
+/// A 200 with JSON.
+pub fn ok<T: Serialize>(body: &T) -> Answer {
+    Ok(json(StatusCode::OK, body))
+}
+
+/// A 204.
+pub fn no_content() -> Answer {
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// One request, as handlers look at it.
+pub struct Ask<'a> {
+    /// The request.
+    pub request: &'a HttpRequest,
+    /// The server.
+    pub state: &'a HttpState,
+    /// The language to answer in.
+    pub language: Language,
+}
+
+impl<'a> Ask<'a> {
+    /// Looks at a request.
+    pub fn new(request: &'a HttpRequest, state: &'a HttpState) -> Self {
+        Self { request, state, language: language(request) }
+    }
+
+    /// A problem in the request's language.
+    pub fn problem(&self, code: Code) -> Refusal {
+        Refusal(Problem::new(code, self.language))
+    }
+
+    /// A port's error as a problem.
+    pub fn port(&self, error: PortError) -> Refusal {
+        Refusal(Problem::from_port(&error, self.language))
+    }
+
+    /// Who asks.
+    ///
+    /// # Errors
+    /// 401.
+    pub fn principal(&self) -> Result<Principal, Refusal> {
+        self.visitor()?.ok_or_else(|| self.problem(Code::Unauthenticated))
+    }
+
+    /// Who asks, if they say so. A token that is not good is refused even where none is needed.
+    ///
+    /// # Errors
+    /// 401.
+    pub fn visitor(&self) -> Result<Option<Principal>, Refusal> {
+        let Some(header) = self.request.headers().get(AUTHORIZATION) else { return Ok(None) };
+        let token = header.to_str().ok().and_then(|header| {
+            let (scheme, token) = header.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+        });
+        let Some(token) = token else { return Err(self.problem(Code::TokenInvalid)) };
+        let now = self.state.engine.now().wall;
+        self.state.auth.verify_access(token, now).map(Some).map_err(|error| {
+            self.problem(match error {
+                TokenError::Expired => Code::TokenExpired,
+                TokenError::Revoked => Code::TokenRevoked,
+                TokenError::Invalid => Code::TokenInvalid,
+            })
+        })
+    }
+
+    /// Who asks, if they may act as a merchant.
+    ///
+    /// # Errors
+    /// 401, 403.
+    pub fn merchant(&self) -> Result<Principal, Refusal> {
+        let principal = self.principal()?;
+        match principal.role {
+            Role::Merchant | Role::Admin => Ok(principal),
+            Role::Shopper => Err(self.problem(Code::Forbidden)),
+        }
+    }
+
+    /// Who asks, if they are an admin.
+    ///
+    /// # Errors
+    /// 401, 403.
+    pub fn admin(&self) -> Result<Principal, Refusal> {
+        let principal = self.principal()?;
+        if principal.role == Role::Admin { Ok(principal) } else { Err(self.problem(Code::Forbidden)) }
+    }
+
+    /// The caller's role at a store, at least `least`.
+    ///
+    /// # Errors
+    /// 403.
+    pub async fn staff(
+        &self,
+        principal: &Principal,
+        store: StoreId,
+        least: StaffRole,
+    ) -> Result<StaffRole, Refusal> {
+        let role =
+            self.state.catalogue.role_at(store, principal.user_id).await.map_err(|error| self.port(error))?;
+        match role {
+            Some(role) if rank(role) >= rank(least) => Ok(role),
+            _ => Err(self.problem(Code::Forbidden)),
+        }
+    }
+
+    /// An id from the path. What is not a UUID is nothing that exists.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn id<T: From<Uuid>>(&self, name: &str) -> Result<T, Refusal> {
+        let text = self.request.match_info().get(name).unwrap_or("");
+        Uuid::try_parse(text).map(T::from).map_err(|_| self.problem(Code::NotFound))
+    }
+
+    /// The whole body, at most 64 KiB.
+    ///
+    /// # Errors
+    /// 413, 400 when it breaks off.
+    pub async fn body(&self, payload: web::Payload) -> Result<web::Bytes, Refusal> {
+        match payload.to_bytes_limited(BODY_BYTES_MAX).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(_)) => Err(self.problem(Code::BadRequest)),
+            Err(_) => Err(self.problem(Code::BodyTooLarge)),
+        }
+    }
+
+    /// The request's `Idempotency-Key`, checked.
+    ///
+    /// # Errors
+    /// 422 naming the header.
+    pub fn key(&self) -> Result<Option<String>, Refusal> {
+        let Some(value) = self.request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+        let text = std::str::from_utf8(value.as_bytes()).ok();
+        match text.filter(|key| is_key(key)) {
+            Some(key) => Ok(Some(key.to_owned())),
+            None => Err(self.bad_field(
+                "Idempotency-Key",
+                "invalid",
+                "Entre 1 y 255 caracteres, sin caracteres de control.",
+                "1 to 255 characters without control characters.",
+            )),
+        }
+    }
+
+    /// A 422 about one field.
+    pub fn bad_field(&self, field: &str, code: &'static str, spanish: &str, english: &str) -> Refusal {
+        let detail = self.language.choose(spanish, english).to_owned();
+        Refusal(Problem::invalid(vec![FieldError { field: field.to_owned(), code, detail }], self.language))
+    }
+}
+
+/// The header that makes a request repeatable.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Whether a text can be an idempotency key.
+pub fn is_key(key: &str) -> bool {
+    !key.is_empty() && key.chars().count() <= IDEMPOTENCY_KEY_CHARS_MAX && !key.chars().any(char::is_control)
+}
+
+/// The language that a request asks for.
+pub fn language(request: &HttpRequest) -> Language {
+    Language::negotiate(request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
+}
+
+fn rank(role: StaffRole) -> u8 {
+    match role {
+        StaffRole::Clerk => 0,
+        StaffRole::Manager => 1,
+        StaffRole::Owner => 2,
+    }
+}
+
+/// The query of a list: what it asks for, checked, with every unknown or bad parameter named.
+pub struct Query {
+    pairs: Vec<(String, String)>,
+    errors: Vec<FieldError>,
+    language: Language,
+}
+
+impl Query {
+    /// Reads the query string.
+    ///
+    /// # Errors
+    /// 400 when it can't be decoded.
+    pub fn of(ask: &Ask<'_>) -> Result<Self, Refusal> {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(ask.request.query_string())
+            .map_err(|_| ask.problem(Code::BadRequest))?
+            .into_inner();
+        Ok(Self { pairs, errors: Vec::new(), language: ask.language })
+    }
+
+    /// Takes a parameter's text.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let place = self.pairs.iter().position(|(known, _)| known == name)?;
+        let value = self.pairs.remove(place).1;
+        if value.chars().any(char::is_control) {
+            self.refuse(name);
+            return None;
+        }
+        Some(value).filter(|value| !value.is_empty())
+    }
+
+    /// Takes a parameter that is parsed.
+    pub fn parsed<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(_) => {
+                self.refuse(name);
+                None
+            }
+        }
+    }
+
+    /// Notes that a parameter's value can't be used.
+    pub fn refuse(&mut self, name: &str) {
+        let detail = self.language.choose("El valor no es válido.", "The value is not valid.").to_owned();
+        self.errors.push(FieldError { field: name.to_owned(), code: "invalid", detail });
+    }
+
+    /// Takes `limit`: 1 to 100, 20 if absent.
+    pub fn limit(&mut self) -> u32 {
+        match self.parsed::<u32>("limit") {
+            None => 20,
+            Some(limit @ 1..=100) => limit,
+            Some(_) => {
+                let detail = self
+                    .language
+                    .choose("Debe estar entre 1 y 100.", "Must be between 1 and 100.")
+                    .to_owned();
+                self.errors.push(FieldError { field: "limit".to_owned(), code: "out_of_range", detail });
+                20
+            }
+        }
+    }
+
+    /// Takes `cursor` as the id that a page ended with.
+    pub fn cursor<T: From<Uuid>>(&mut self) -> Option<T> {
+        let text = self.text("cursor")?;
+        let id = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
+        if id.is_none() {
+            self.refuse("cursor");
+        }
+        id.map(T::from)
+    }
+
+    /// Refuses what is left over or was bad, all at once.
+    ///
+    /// # Errors
+    /// 422.
+    pub fn finish(mut self) -> Result<(), Refusal> {
+        for (name, _) in std::mem::take(&mut self.pairs) {
+            let detail =
+                self.language.choose("No existe ese parámetro.", "There is no such parameter.").to_owned();
+            self.errors.push(FieldError { field: name, code: "unknown_field", detail });
+        }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal(Problem::invalid(self.errors, self.language)))
+        }
+    }
+}
+
+/// A cursor that continues after an id.
+pub fn cursor_after(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
+}
+
+/// A page of a list.
+pub fn page<T, J: Serialize>(page: &Page<T>, item: impl Fn(&T) -> J, id: impl Fn(&T) -> Uuid) -> Answer {
+    let items: Vec<J> = page.items.iter().map(item).collect();
+    let next = page.items.last().filter(|_| page.more).map(|last| cursor_after(id(last)));
+    ok(&json!({ "items": items, "next_cursor": next }))
+}

@@ -1,0 +1,329 @@
+//! A request's JSON object, taken apart field by field: every wrong, missing or unknown field is named, all at once.
+
+use super::context::{Ask, Refusal};
+use crate::problem::{Code, FieldError, Language, Problem};
+use crate::wire::time;
+use actix_web::http::header::CONTENT_TYPE;
+use flash_domain::geo::Location;
+use flash_domain::money::Money;
+use flash_domain::time::UnixMillis;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// A JSON object that is being read.
+pub struct Form {
+    fields: Map<String, Value>,
+    errors: Vec<FieldError>,
+    language: Language,
+}
+
+/// Text with its bounds in characters.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// At least this many.
+    pub min: usize,
+    /// At most this many.
+    pub max: usize,
+}
+
+impl Form {
+    /// Reads a body that has to be a JSON object.
+    ///
+    /// # Errors
+    /// 400 `malformed_json`, 415 for another content type.
+    pub fn parse(ask: &Ask<'_>, body: &[u8]) -> Result<Self, Refusal> {
+        if let Some(kind) = ask.request.headers().get(CONTENT_TYPE) {
+            let kind =
+                kind.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+            if !body.is_empty() && kind != "application/json" && !kind.ends_with("+json") {
+                return Err(ask.problem(Code::UnsupportedMediaType));
+            }
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Ok(Self { fields, errors: Vec::new(), language: ask.language }),
+            Ok(_) => Err(ask.problem(Code::MalformedJson)),
+            Err(error) => Err(Refusal(malformed(&error, ask.language))),
+        }
+    }
+
+    /// Reads an object that was parsed elsewhere (live).
+    pub fn of(fields: Map<String, Value>, language: Language) -> Self {
+        Self { fields, errors: Vec::new(), language }
+    }
+
+    /// Notes that a field is wrong.
+    pub fn refuse(&mut self, field: &str, code: &'static str, spanish: &str, english: &str) {
+        let detail = self.language.choose(spanish, english).to_owned();
+        self.errors.push(FieldError { field: field.to_owned(), code, detail });
+    }
+
+    /// Adds errors that were found elsewhere.
+    pub fn refuse_all(&mut self, errors: impl IntoIterator<Item = FieldError>) {
+        self.errors.extend(errors);
+    }
+
+    /// Whether a field is there, also as null.
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
+    fn wrong_type(&mut self, name: &str, spanish: &str, english: &str) {
+        self.refuse(&format!("/{name}"), "wrong_type", spanish, english);
+    }
+
+    fn required(&mut self, name: &str) {
+        self.refuse(&format!("/{name}"), "required", "Falta este campo.", "This field is missing.");
+    }
+
+    /// Takes a field; null counts as absent.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.fields.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a field of a patch: absent, null, or a value.
+    pub fn take_nullable(&mut self, name: &str) -> Option<Option<Value>> {
+        self.fields.remove(name).map(|value| Some(value).filter(|value| !value.is_null()))
+    }
+
+    fn check_text(&mut self, name: &str, value: Value, bounds: Bounds) -> Option<String> {
+        let Value::String(text) = value else {
+            self.wrong_type(name, "Debe ser un texto.", "Must be a text.");
+            return None;
+        };
+        let field = format!("/{name}");
+        let chars = text.chars().count();
+        if text.chars().any(|c| c.is_control() && !(bounds.max > 200 && c == '\n')) {
+            self.refuse(
+                &field,
+                "control_characters",
+                "No admite caracteres de control.",
+                "Control characters are not allowed.",
+            );
+        } else if chars < bounds.min || (bounds.min > 0 && text.trim().is_empty()) {
+            let (es, en) = (
+                format!("Al menos {} caracteres.", bounds.min),
+                format!("At least {} characters.", bounds.min),
+            );
+            self.refuse(&field, "too_short", &es, &en);
+        } else if chars > bounds.max {
+            let (es, en) = (
+                format!("Como mucho {} caracteres.", bounds.max),
+                format!("At most {} characters.", bounds.max),
+            );
+            self.refuse(&field, "too_long", &es, &en);
+        } else {
+            return Some(text);
+        }
+        None
+    }
+
+    /// Takes a text that must be there.
+    pub fn text(&mut self, name: &str, bounds: Bounds) -> Option<String> {
+        match self.take(name) {
+            Some(value) => self.check_text(name, value, bounds),
+            None => {
+                self.required(name);
+                None
+            }
+        }
+    }
+
+    /// Takes a text that may be absent.
+    pub fn optional_text(&mut self, name: &str, bounds: Bounds) -> Option<String> {
+        let value = self.take(name)?;
+        self.check_text(name, value, bounds)
+    }
+
+    /// Takes a text of a patch: `Some(None)` clears.
+    pub fn nullable_text(&mut self, name: &str, bounds: Bounds) -> Option<Option<String>> {
+        match self.take_nullable(name)? {
+            None => Some(None),
+            Some(value) => self.check_text(name, value, bounds).map(Some),
+        }
+    }
+
+    /// Takes a field that a type reads by itself, with a text about what is expected.
+    pub fn typed<T: DeserializeOwned>(&mut self, name: &str, spanish: &str, english: &str) -> Option<T> {
+        let value = self.take(name)?;
+        match serde_json::from_value(value) {
+            Ok(value) => Some(value),
+            Err(_) => {
+                self.wrong_type(name, spanish, english);
+                None
+            }
+        }
+    }
+
+    /// Takes a whole number that may be absent; its bounds are checked by whoever knows them.
+    pub fn number(&mut self, name: &str) -> Option<u32> {
+        let value = self.take(name)?;
+        self.check_number(name, &value)
+    }
+
+    /// Takes a whole number of a patch or with an explicit null.
+    pub fn nullable_number(&mut self, name: &str) -> Option<Option<u32>> {
+        match self.take_nullable(name)? {
+            None => Some(None),
+            Some(value) => self.check_number(name, &value).map(Some),
+        }
+    }
+
+    fn check_number(&mut self, name: &str, value: &Value) -> Option<u32> {
+        match value {
+            Value::Number(number) => match number.as_u64().map(u32::try_from) {
+                Some(Ok(number)) => return Some(number),
+                _ if number.is_f64() => {
+                    self.wrong_type(name, "Debe ser un número entero.", "Must be a whole number.")
+                }
+                _ => self.refuse(
+                    &format!("/{name}"),
+                    "out_of_range",
+                    "Está fuera de rango.",
+                    "Is out of range.",
+                ),
+            },
+            _ => self.wrong_type(name, "Debe ser un número entero.", "Must be a whole number."),
+        }
+        None
+    }
+
+    /// Takes yes or no.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        self.typed(name, "Debe ser true o false.", "Must be true or false.")
+    }
+
+    /// Takes a time that may be absent.
+    pub fn time(&mut self, name: &str) -> Option<UnixMillis> {
+        let value = self.take(name)?;
+        let at = value.as_str().and_then(time::parse);
+        if at.is_none() {
+            self.refuse(
+                &format!("/{name}"),
+                "invalid",
+                "Debe ser una hora RFC 3339, como 2026-11-24T17:00:00Z.",
+                "Must be an RFC 3339 time, as in 2026-11-24T17:00:00Z.",
+            );
+        }
+        at
+    }
+
+    /// Takes money that may be absent.
+    pub fn money(&mut self, name: &str) -> Option<Money> {
+        let value = self.take(name)?;
+        let Value::Object(mut parts) = value else {
+            self.wrong_type(name, "Debe ser {amount, currency}.", "Must be {amount, currency}.");
+            return None;
+        };
+        let amount = parts.remove("amount").and_then(|amount| amount.as_i64());
+        if amount.is_none() {
+            self.wrong_type(
+                &format!("{name}/amount"),
+                "Debe ser un número entero.",
+                "Must be a whole number.",
+            );
+        }
+        let currency =
+            parts.remove("currency").and_then(|code| code.as_str().and_then(|code| code.parse().ok()));
+        if currency.is_none() {
+            self.refuse(
+                &format!("/{name}/currency"),
+                "invalid",
+                "Debe ser un código ISO 4217, como COP.",
+                "Must be an ISO 4217 code, as in COP.",
+            );
+        }
+        self.refuse_rest(name, parts);
+        Some(Money { amount: amount?, currency: currency? })
+    }
+
+    /// Takes a place that may be absent.
+    pub fn location(&mut self, name: &str) -> Option<Location> {
+        let value = self.take(name)?;
+        self.check_location(name, value)
+    }
+
+    /// Takes a place of a patch.
+    pub fn nullable_location(&mut self, name: &str) -> Option<Option<Location>> {
+        match self.take_nullable(name)? {
+            None => Some(None),
+            Some(value) => self.check_location(name, value).map(Some),
+        }
+    }
+
+    fn check_location(&mut self, name: &str, value: Value) -> Option<Location> {
+        let Value::Object(mut parts) = value else {
+            self.wrong_type(name, "Debe ser {lat, lng}.", "Must be {lat, lng}.");
+            return None;
+        };
+        let mut read = |form: &mut Self, part: &str| match parts.remove(part) {
+            Some(Value::Number(number)) => number.as_f64(),
+            Some(_) => {
+                form.wrong_type(&format!("{name}/{part}"), "Debe ser un número.", "Must be a number.");
+                None
+            }
+            None => {
+                form.required(&format!("{name}/{part}"));
+                None
+            }
+        };
+        let (lat, lng) = (read(self, "lat"), read(self, "lng"));
+        self.refuse_rest(name, parts);
+        let (lat, lng) = (lat?, lng?);
+        match Location::new(lat, lng) {
+            Ok(location) => Some(location),
+            Err(invalid) => {
+                for part in invalid.fields() {
+                    self.refuse(
+                        &format!("/{name}/{part}"),
+                        "out_of_range",
+                        "Está fuera de rango.",
+                        "Is out of range.",
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    /// Notes that a field that had to be there is not.
+    pub fn require<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() && !self.errors.iter().any(|error| error.field.starts_with(&format!("/{name}"))) {
+            self.required(name);
+        }
+        value
+    }
+
+    fn refuse_rest(&mut self, within: &str, rest: Map<String, Value>) {
+        for name in rest.keys() {
+            self.refuse(
+                &format!("/{within}/{name}"),
+                "unknown_field",
+                "No existe ese campo.",
+                "There is no such field.",
+            );
+        }
+    }
+
+    /// Refuses what was wrong or is left over, all at once.
+    ///
+    /// # Errors
+    /// 422.
+    pub fn finish(mut self) -> Result<(), Refusal> {
+        for name in std::mem::take(&mut self.fields).keys() {
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            self.refuse(&pointer, "unknown_field", "No existe ese campo.", "There is no such field.");
+        }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal(Problem::invalid(self.errors, self.language)))
+        }
+    }
+}
+
+fn malformed(error: &serde_json::Error, language: Language) -> Problem {
+    let place = format!(" ({}:{})", error.line(), error.column());
+    let mut problem = Problem::new(Code::MalformedJson, language);
+    problem.detail.push_str(&place);
+    problem
+}

@@ -1,0 +1,20 @@
+//! Bounds of the edges, each with its reason.
+
+/// Bytes of a request's body; the largest thing that the contract lets anybody send is far below.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a live frame and of a message of several.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a message on `bench/echo`, which the conformance suite drives to its own bounds.
+pub const ECHO_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Shoppers that one call of `bench/shoppers` makes.
+pub const BENCH_SHOPPERS_MAX: u32 = 10_000;
+/// Requests a second of one address on the routes that hash passwords or hand out tokens.
+pub const AUTH_PER_ADDRESS_PER_SECOND: u32 = 5;
+/// Burst of the same.
+pub const AUTH_PER_ADDRESS_BURST: u32 = 30;
+/// Claims a second of one shopper.
+pub const CLAIMS_PER_USER_PER_SECOND: u32 = 50;
+/// Burst of the same.
+pub const CLAIMS_PER_USER_BURST: u32 = 100;
+/// Promotions around a point that one search looks at; nearest first among these.
+pub const SEARCH_MAX: u32 = 5_000;
