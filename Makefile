@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-rust test-js test-py test-conformance fmt services
+.PHONY: help run test check test-rust test-js test-py test-conformance fmt services bench
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,3 +35,6 @@ fmt: ## Format the Rust sources
 
 services: ## Open a shell with a private PostgreSQL and Redis (FLASH_TEST_* are set in it)
 	@scripts/with-services "$${SHELL:-bash}"
+
+bench: ## Measure the server against its limits, side by side (arguments: ARGS="--only claims")
+	@scripts/bench $(ARGS)
