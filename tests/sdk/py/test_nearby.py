@@ -38,7 +38,7 @@ async def test_stock_and_every_kind_of_end_are_told(connect, server, scene):
 
     scene.act(first, "pause")
     await nearby.publication("gone", lambda p: p["id"] == first["id"] and p["reason"] == "paused")
-    start = len(nearby)
+    start = nearby.length
     scene.act(first, "resume")
     await nearby.publication("offer", lambda p: p["offer"]["id"] == first["id"], start=start)
     scene.act(first, "cancel")
@@ -162,7 +162,7 @@ async def test_unsubscribing_and_subscribing_again_stays_on_the_connection(conne
     await nearby.subscribed()
     await nearby.sub.unsubscribe()
     await nearby.unsubscribed()
-    start = len(nearby)
+    start = nearby.length
     await nearby.sub.subscribe()
     again = await nearby.subscribed(start=start)
     assert [o["id"] for o in again["offers"]] == [promotion["id"]]

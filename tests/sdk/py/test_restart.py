@@ -95,7 +95,7 @@ async def test_a_restart_in_the_middle(connect, server, scene, how):
     await channel.sub.subscribe()
     first = await screen.next_move()
     assert set(first["entered"]) == {same["id"], ends["id"], returns["id"], near["id"]}
-    connection, publications, me = len(shopper), len(channel), len(shopper.me.items)
+    connection, publications, me = shopper.length, channel.length, len(shopper.me.items)
 
     code = await asyncio.to_thread(server.stop, how)
     lost = (await shopper.log.find("connecting", start=connection)).ctx

@@ -83,7 +83,9 @@ class Channel(SubscriptionEventHandler):
     async def on_error(self, ctx):
         self.log.push(Event("error", ctx))
 
-    def __len__(self) -> int:
+    @property
+    def length(self) -> int:
+        """How much has been reported. (A handler with `__len__` would be false, and the SDK would ignore it.)"""
         return len(self.log.items)
 
     @property
@@ -130,7 +132,9 @@ class Shopper(ClientEventHandler):
     async def on_publication(self, ctx):
         self.me.push(Event("publication", ctx, ctx.pub.data))
 
-    def __len__(self) -> int:
+    @property
+    def length(self) -> int:
+        """How much has been reported. (A handler with `__len__` would be false, and the SDK would ignore it.)"""
         return len(self.log.items)
 
     async def connect(self) -> "Shopper":
