@@ -2,10 +2,14 @@
 
 pub mod adapters;
 pub mod auth;
+pub mod commands;
 pub mod config;
+pub mod demo;
+pub mod edge;
 pub mod http;
 pub mod limits;
 pub mod metrics;
 pub mod mint;
 pub mod problem;
+pub mod serve;
 pub mod wire;

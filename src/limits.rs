@@ -18,3 +18,13 @@ pub const CLAIMS_PER_USER_PER_SECOND: u32 = 50;
 pub const CLAIMS_PER_USER_BURST: u32 = 100;
 /// Promotions around a point that one search looks at; nearest first among these.
 pub const SEARCH_MAX: u32 = 5_000;
+/// How often limiters forget whoever has been quiet.
+pub const FORGET_QUIET_PERIOD: std::time::Duration = std::time::Duration::from_secs(60);
+/// Connections of one worker; actix's own default would bind below the file limit.
+pub const CONNECTIONS_PER_WORKER_MAX: usize = 1_000_000;
+/// Connections that wait to be accepted: a spike of a few thousand shoppers in one moment.
+pub const BACKLOG: i32 = 8_192;
+/// How long a client may take to send a request's head.
+pub const REQUEST_HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a connection may be idle between requests.
+pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);

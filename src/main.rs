@@ -1,2 +1,76 @@
-//! Skeleton.
-fn main() {}
+//! The command line.
+
+use clap::{Parser, Subcommand};
+use flash_promos::commands;
+use std::process::ExitCode;
+
+/// A marketplace for flash promotions, built as a real-time engine of actors. Settings are environment variables; see
+/// docs/operations.md.
+#[derive(Parser)]
+#[command(name = "flash-promos", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves. Migrates the embedded database by itself; on PostgreSQL it refuses an old schema.
+    Serve,
+    /// Brings the database's schema up to date.
+    Migrate,
+    /// Makes demo data through the public interface of a running server.
+    SeedDemo {
+        /// Where the server is.
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        url: String,
+        /// Keeps sales starting and shoppers claiming until it is stopped.
+        #[arg(long)]
+        live: bool,
+        /// How many simulated shoppers.
+        #[arg(long, default_value_t = 60)]
+        shoppers: u32,
+        /// Makes a run repeatable.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Makes somebody an admin, registering them if there is no such account. Reads a new account's password from the
+    /// standard input.
+    CreateAdmin {
+        /// The account's e-mail.
+        #[arg(long)]
+        email: String,
+        /// The display name of a new account.
+        #[arg(long, default_value = "Admin")]
+        name: String,
+    },
+    /// Re-derives every promotion's counters from its claims; exit code 1 at the first disagreement.
+    Audit,
+    /// Prints the API's description (OpenAPI 3.1).
+    Openapi,
+    /// Reads the settings, says what they are (secrets aside), and exits 1 if one can't be used.
+    CheckConfig,
+}
+
+fn main() -> ExitCode {
+    let command = CommandLine::parse().command;
+    let system = actix_rt::System::new();
+    let result = system.block_on(async move {
+        match command {
+            Command::Serve => commands::serve().await,
+            Command::Migrate => commands::migrate().await,
+            Command::SeedDemo { url, live, shoppers, seed } => commands::seed_demo(url, live, shoppers, seed).await,
+            Command::CreateAdmin { email, name } => commands::create_admin(email, name).await,
+            Command::Audit => commands::audit().await,
+            Command::Openapi => commands::openapi(),
+            Command::CheckConfig => commands::check_config(),
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("flash-promos: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What each command of the command line does, `serve` aside.
+
+use crate::adapters::{DatabaseUrl, Stores};
+use crate::auth::password::Passwords;
+use crate::config::Settings;
+use crate::mint::SystemMint;
+use crate::serve;
+use flash_actors::ports::accounts::{Role, User};
+use flash_actors::ports::clock::{Clock, Mint, SystemClock};
+use flash_domain::ids::UserId;
+use std::fmt::Display;
+use std::io::Read;
+
+/// What a command has to say when it fails.
+pub type Outcome = Result<(), String>;
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+fn settings() -> Result<Settings, String> {
+    let settings = Settings::from_env().map_err(text)?;
+    let filter = tracing_subscriber::EnvFilter::new(&settings.log);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call (tests) keeps the first subscriber.
+    let _already = if settings.log_json { log.json().try_init() } else { log.try_init() };
+    Ok(settings)
+}
+
+/// `serve`
+///
+/// # Errors
+/// A sentence for people.
+pub async fn serve() -> Outcome {
+    serve::serve(settings()?).await.map_err(text)
+}
+
+/// `migrate`
+///
+/// # Errors
+/// A sentence for people.
+pub async fn migrate() -> Outcome {
+    let settings = settings()?;
+    let stores = Stores::open(&settings.database).await.map_err(text)?;
+    stores.migrate().await.map_err(text)?;
+    stores.close().await;
+    println!("the schema is current");
+    Ok(())
+}
+
+/// `audit`
+///
+/// # Errors
+/// The first disagreement, or why it could not look.
+pub async fn audit() -> Outcome {
+    let settings = settings()?;
+    if let DatabaseUrl::Sqlite(path) = &settings.database
+        && !path.exists()
+    {
+        return Err(format!("there is no database at {}", path.display()));
+    }
+    let stores = Stores::open(&settings.database).await.map_err(text)?;
+    let report = stores.store.audit().await.map_err(text)?;
+    stores.close().await;
+    match report.disagreement {
+        Some(disagreement) => Err(disagreement),
+        None => {
+            println!("{} promotions and {} claims agree", report.promotions, report.claims);
+            Ok(())
+        }
+    }
+}
+
+/// `create-admin`
+///
+/// # Errors
+/// A sentence for people.
+pub async fn create_admin(email: String, name: String) -> Outcome {
+    let settings = settings()?;
+    let stores = serve::open(&settings).await.map_err(text)?;
+    let email = email.trim().to_lowercase();
+    if !email.contains('@') {
+        return Err("--email: expected an e-mail address".to_owned());
+    }
+    let id = match stores.accounts.by_email(&email).await.map_err(text)? {
+        Some((user, _)) => user.id,
+        None => register(&stores, email, name).await?,
+    };
+    if !stores.accounts.set_role(id, Role::Admin).await.map_err(text)? {
+        return Err("the account disappeared meanwhile".to_owned());
+    }
+    stores.close().await;
+    println!("{id} is an admin from the next sign-in or refresh on");
+    Ok(())
+}
+
+async fn register(stores: &Stores, email: String, name: String) -> Result<UserId, String> {
+    let mut password = String::new();
+    std::io::stdin().take(1024).read_to_string(&mut password).map_err(text)?;
+    let password = password.trim_end_matches(['\n', '\r']).to_owned();
+    if !(8..=128).contains(&password.chars().count()) {
+        return Err("the password (standard input): expected 8 to 128 characters".to_owned());
+    }
+    let hash = Passwords::new(1).hash(password).await.map_err(text)?;
+    let now = SystemClock::new().now().wall;
+    let user = User {
+        id: UserId(SystemMint.uuid(now)),
+        email,
+        display_name: name,
+        role: Role::Admin,
+        language: "en".to_owned(),
+        phone: None,
+        notification_preferences: "{}".to_owned(),
+        last_location: None,
+        created_at: now,
+    };
+    let id = user.id;
+    match stores.accounts.register(user, hash).await.map_err(text)? {
+        true => Ok(id),
+        false => Err("the e-mail was taken meanwhile".to_owned()),
+    }
+}
+
+/// `openapi`
+///
+/// # Errors
+/// None.
+pub fn openapi() -> Outcome {
+    println!("{:#}", crate::http::openapi::describe());
+    Ok(())
+}
+
+/// `check-config`
+///
+/// # Errors
+/// The setting that can't be used.
+pub fn check_config() -> Outcome {
+    let settings = settings()?;
+    let database = match &settings.database {
+        DatabaseUrl::Sqlite(path) => format!("SQLite at {}", path.display()),
+        DatabaseUrl::Postgres(_) => "PostgreSQL".to_owned(),
+    };
+    println!("bind {}, {} workers, {database}", settings.bind, settings.workers);
+    println!("at most {} live sessions, access tokens of {} s", settings.sessions_max, settings.access_token_seconds);
+    println!("the settings are fine");
+    Ok(())
+}
+
+/// `seed-demo`
+///
+/// # Errors
+/// A sentence for people.
+pub async fn seed_demo(url: String, live: bool, shoppers: u32, seed: u64) -> Outcome {
+    settings()?;
+    let options = crate::demo::DemoOptions { url, live, shoppers, seed };
+    crate::demo::run(options).await.map_err(text)
+}

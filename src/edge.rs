@@ -1,0 +1,152 @@
+//! Sockets to services: the listener, the App with its middleware, and what ties the live edge in.
+
+use crate::auth::Auth;
+use crate::config::Settings;
+use crate::http::context::language;
+use crate::http::{HttpState, routes};
+use crate::limits::*;
+use crate::metrics::Metrics;
+use actix_cors::Cors;
+use actix_http::HttpService;
+use actix_server::Server;
+use actix_service::map_config;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, web};
+use flash_actors::feed::{Feed, Pulse, Update};
+use flash_domain::claim::Claim;
+use flash_domain::ids::PromotionId;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Placeholder until the hubs are in.
+pub struct Quiet;
+
+impl Feed for Quiet {
+    fn publish(&self, _: Update) {}
+    fn claims_changed(&self, _: &[Claim]) {}
+    fn pulse(&self, _: PromotionId) -> Arc<Pulse> {
+        Arc::default()
+    }
+}
+
+impl Quiet {
+    /// Placeholder.
+    pub async fn drain(&self, _: Duration) {}
+}
+
+/// All hubs.
+pub type SharedHubs = Arc<Quiet>;
+
+/// Placeholder.
+pub fn hubs() -> SharedHubs {
+    Arc::new(Quiet)
+}
+
+/// Placeholder.
+pub fn end_sessions_of_revoked(_: &Auth, _: &SharedHubs) {}
+
+/// Placeholder.
+pub fn count_sessions(_: &Metrics, _: &SharedHubs) {}
+
+/// Placeholder.
+pub async fn wait_for_hubs(_: &SharedHubs, _: usize) {}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Starts the workers on a bound listener.
+///
+/// # Errors
+/// The system's.
+pub fn listen(
+    settings: &Settings,
+    listener: TcpListener,
+    state: Arc<HttpState>,
+    _hubs: SharedHubs,
+) -> std::io::Result<Server> {
+    let server = Server::build()
+        .workers(settings.workers)
+        .max_concurrent_connections(CONNECTIONS_PER_WORKER_MAX)
+        .shutdown_timeout(3)
+        .disable_signals()
+        .listen("http", listener, move || {
+            let state = state.clone();
+            let app = App::new()
+                .wrap(cors(&state.cors_origins))
+                .wrap(from_fn(dress))
+                .configure(move |config| routes::configure(config, state));
+            HttpService::build()
+                .keep_alive(KEEP_ALIVE)
+                .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+                .on_connect_ext(|socket: &actix_rt::net::TcpStream, _| {
+                    // Without it an answer's last packet waits for the client's delayed acknowledgement.
+                    let _best_effort = socket.set_nodelay(true);
+                })
+                .h1(map_config(app, |_| AppConfig::default()))
+                .tcp()
+        })?;
+    Ok(server.run())
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT_LANGUAGE,
+            HeaderName::from_static("idempotency-key"),
+            REQUEST_ID,
+        ])
+        .expose_headers([header::RETRY_AFTER, REQUEST_ID])
+        .block_on_origin_mismatch(false)
+        .max_age(3600);
+    if origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin();
+    }
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// What every response carries: a request id, and headers that keep browsers from guessing, framing and leaking.
+async fn dress<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+    let id = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id)).cloned();
+    let docs = request.path().starts_with("/docs");
+    let metrics = request.app_data::<web::Data<HttpState>>().map(|state| state.metrics.clone());
+    let mut response = next.call(request).await?;
+    let status = response.status().as_u16();
+    if let Some(metrics) = metrics {
+        metrics.response(status);
+    }
+    if status >= 500 && status != 503 {
+        tracing::error!(path = response.request().path(), status, language = language(response.request()).tag(), "failed");
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(if docs { DOCS_POLICY } else { POLICY }));
+    if !headers.contains_key(header::CACHE_CONTROL) && !docs {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Some(id) = id.or_else(fresh_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    Ok(response)
+}
+
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Swagger UI brings its own scripts and styles, and draws with inline ones.
+const DOCS_POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; frame-ancestors 'none'";
+
+fn is_request_id(id: &HeaderValue) -> bool {
+    (1..=64).contains(&id.len())
+        && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+fn fresh_id() -> Option<HeaderValue> {
+    use rand::Rng;
+    HeaderValue::from_str(&format!("{:016x}", rand::rng().next_u64())).ok()
+}

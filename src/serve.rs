@@ -1,0 +1,274 @@
+//! The composition root of a running server: adapters meet ports here, threads and actors start here, and everything
+//! ends here in order.
+
+use crate::adapters::lock::{DatabaseLock, LockError};
+use crate::adapters::migrations::State;
+use crate::adapters::{DatabaseUrl, OpenError, Stores, redis};
+use crate::auth::Auth;
+use crate::auth::password::Passwords;
+use crate::config::Settings;
+use crate::edge;
+use crate::http::HttpState;
+use crate::http::rates::Rates;
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::mint::SystemMint;
+use actix::Actor;
+use actix_rt::Arbiter;
+use base64::Engine as _;
+use flash_actors::engine::{Engine, EngineParts};
+use flash_actors::feed::Feed;
+use flash_actors::jobs::{Job, JobParts, Jobs};
+use flash_actors::outbox::OutboxRelay;
+use flash_actors::ports::clock::{Clock, SharedClock, SharedMint, SystemClock};
+use flash_actors::ports::notifier::LocalNotifier;
+use rand::Rng;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a start waits for another process to let go of the embedded database.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for requests in flight, in seconds.
+const REQUESTS_PATIENCE_S: u64 = 3;
+/// How long a shutdown waits for commits.
+const COMMITS_PATIENCE: Duration = Duration::from_secs(3);
+/// Over how long sessions are told to reconnect.
+const DRAIN_SPREAD: Duration = Duration::from_secs(2);
+
+/// Why the server does not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Another process serves it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The schema is older than this program.
+    #[error("the database's schema is old ({missing} migrations are missing): run `flash-promos migrate` first")]
+    OldSchema {
+        /// How many.
+        missing: usize,
+    },
+    /// The schema is newer than this program.
+    #[error("the database's schema is newer than this program: use the newer program")]
+    NewerSchema,
+    /// The address can't be bound.
+    #[error("FLASH_BIND {0}: {1}")]
+    Bind(SocketAddr, std::io::Error),
+    /// The secret beside the database.
+    #[error("{0}: {1}")]
+    Secret(String, std::io::Error),
+    /// `REDIS_URL`.
+    #[error("REDIS_URL: {0}")]
+    Redis(String),
+    /// A thread, the metrics or the server itself.
+    #[error("{0}")]
+    Start(String),
+}
+
+/// Opens the store, and sees to its schema: the embedded one is migrated, PostgreSQL has to be current.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn open(settings: &Settings) -> Result<Stores, ServeError> {
+    let stores = Stores::open(&settings.database).await?;
+    match (stores.schema().await?, &settings.database) {
+        (State::Current, _) => {}
+        (State::Newer, _) => return Err(ServeError::NewerSchema),
+        (State::Empty | State::Old { .. }, DatabaseUrl::Sqlite(_)) => stores.migrate().await?,
+        (State::Empty, DatabaseUrl::Postgres(_)) => return Err(ServeError::OldSchema { missing: 1 }),
+        (State::Old { missing }, DatabaseUrl::Postgres(_)) => return Err(ServeError::OldSchema { missing }),
+    }
+    Ok(stores)
+}
+
+/// The secret that signs tokens: the setting, or the one kept beside the embedded database, made at the first start.
+fn secret(settings: &Settings) -> Result<Vec<u8>, ServeError> {
+    if let Some(secret) = &settings.jwt_secret {
+        return Ok(secret.clone());
+    }
+    let mut random = [0; 48];
+    rand::rng().fill_bytes(&mut random);
+    let fresh = base64::engine::general_purpose::STANDARD.encode(random).into_bytes();
+    let Some(path) = settings.secret_path() else {
+        tracing::warn!("FLASH_JWT_SECRET is not set: sign-ins end when this process does");
+        return Ok(fresh);
+    };
+    let failed = |error| ServeError::Secret(path.display().to_string(), error);
+    match std::fs::read(&path) {
+        Ok(kept) if kept.len() >= 32 => return Ok(kept),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(failed)?;
+    file.write_all(&fresh).and_then(|()| file.sync_all()).map_err(failed)?;
+    Ok(fresh)
+}
+
+/// Everything that runs, to be ended in order.
+struct Running {
+    state: Arc<HttpState>,
+    hubs: edge::SharedHubs,
+    stores: Stores,
+    arbiters: Vec<Arbiter>,
+    _lock: Option<DatabaseLock>,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    raise_file_limit();
+    let lock = match &settings.database {
+        DatabaseUrl::Sqlite(path) => Some(DatabaseLock::acquire(path, LOCK_PATIENCE)?),
+        DatabaseUrl::Postgres(_) => None,
+    };
+    if let Some(url) = &settings.redis_url {
+        redis::check(url).await.map_err(ServeError::Redis)?;
+        tracing::warn!("REDIS_URL answers, but several nodes are not supported yet: it is not used");
+    }
+    let listener = TcpListener::bind(settings.bind).map_err(|error| ServeError::Bind(settings.bind, error))?;
+    let address = listener.local_addr().map_err(|error| ServeError::Bind(settings.bind, error))?;
+    let stores = open(&settings).await?;
+    let running = start(&settings, stores, lock)?;
+    let auth = running.state.auth.clone();
+    let since = running.state.engine.now().wall.plus_ms(-1000 * i64::from(settings.access_token_seconds));
+    let revoked = running.stores.accounts.revoked_since(since).await;
+    auth.know_revoked(revoked.map_err(|error| ServeError::Start(error.to_string()))?);
+
+    let server = edge::listen(&settings, listener, running.state.clone(), running.hubs.clone())
+        .map_err(|error| ServeError::Start(error.to_string()))?;
+    let handle = server.handle();
+    let server = actix_rt::spawn(server);
+    println!("listening on http://{address}");
+    tracing::info!(%address, workers = settings.workers, database = database_name(&settings), "serving");
+    edge::wait_for_hubs(&running.hubs, settings.workers).await;
+    if let Err(error) = running.state.engine.wake().await {
+        tracing::error!(%error, "promotions could not be woken; the check job tries again");
+    }
+    start_jobs(&settings, &running);
+    wait_for_signal().await;
+
+    tracing::info!("draining");
+    running.state.draining.store(true, Ordering::Release);
+    running.hubs.drain(DRAIN_SPREAD).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(REQUESTS_PATIENCE_S + 1), handle.stop(true)).await;
+    if tokio::time::timeout(COMMITS_PATIENCE, running.state.engine.close()).await.is_err() {
+        tracing::error!("commits did not finish in time");
+    }
+    let _closed = tokio::time::timeout(Duration::from_secs(1), running.stores.close()).await;
+    for arbiter in &running.arbiters {
+        arbiter.stop();
+    }
+    if stopped.is_err() {
+        tracing::warn!("requests did not finish in time");
+        server.abort();
+    }
+    tracing::info!("bye");
+    Ok(())
+}
+
+fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Result<Running, ServeError> {
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let mint: SharedMint = Arc::new(SystemMint);
+    let (promotions, persistence) = (Arbiter::new(), Arbiter::new());
+    let secret = secret(settings)?;
+    let previous = settings.jwt_previous_secret.as_deref();
+    let auth = Arc::new(Auth::new(&secret, previous, settings.access_token_seconds));
+    let hubs = edge::hubs();
+    let feed: Arc<dyn Feed> = hubs.clone();
+    let engine = Engine::start(EngineParts {
+        store: stores.store.clone(),
+        accounts: stores.accounts.clone(),
+        feed: feed.clone(),
+        clock,
+        mint,
+        promotions: promotions.handle(),
+        persistence: persistence.handle(),
+    });
+    edge::end_sessions_of_revoked(&auth, &hubs);
+    let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Start(error.to_string()))?);
+    edge::count_sessions(&metrics, &hubs);
+    let state = Arc::new(HttpState {
+        engine,
+        store: stores.store.clone(),
+        accounts: stores.accounts.clone(),
+        catalogue: stores.catalogue.clone(),
+        jobs: stores.jobs.clone(),
+        feed,
+        auth,
+        passwords: Passwords::new(std::thread::available_parallelism().map_or(1, usize::from)),
+        rates: Rates::default(),
+        metrics,
+        draining: AtomicBool::new(false),
+        bench: settings.bench,
+        cors_origins: settings.cors_origins.clone(),
+    });
+    Ok(Running { state, hubs, stores, arbiters: vec![promotions, persistence], _lock: lock })
+}
+
+fn start_jobs(settings: &Settings, running: &Running) {
+    let clock: SharedClock = Arc::new(EngineClock(running.state.engine.clone()));
+    let mint: SharedMint = Arc::new(SystemMint);
+    let parts = JobParts {
+        engine: running.state.engine.clone(),
+        catalogue: running.stores.catalogue.clone(),
+        accounts: running.stores.accounts.clone(),
+        log: running.stores.jobs.clone(),
+        clock: clock.clone(),
+        mint,
+    };
+    Jobs::new(parts.clone(), Job::Check, settings.check_period).start();
+    Jobs::new(parts, Job::Cleanup, settings.cleanup_period).start();
+    OutboxRelay::new(running.stores.store.clone(), Arc::new(LocalNotifier), clock).start();
+    let state = running.state.clone();
+    actix_rt::spawn(async move {
+        loop {
+            tokio::time::sleep(limits::FORGET_QUIET_PERIOD).await;
+            state.rates.forget_quiet();
+        }
+    });
+}
+
+/// The engine's clock, for whoever only has the engine.
+struct EngineClock(Engine);
+
+impl Clock for EngineClock {
+    fn now(&self) -> flash_domain::time::Now {
+        self.0.now()
+    }
+}
+
+fn database_name(settings: &Settings) -> &'static str {
+    match settings.database {
+        DatabaseUrl::Sqlite(_) => "sqlite",
+        DatabaseUrl::Postgres(_) => "postgres",
+    }
+}
+
+/// The soft file limit is raised to the hard one: sessions are files.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the file limit could not be raised");
+    }
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _interrupted = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
