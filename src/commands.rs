@@ -141,7 +141,10 @@ pub fn check_config() -> Outcome {
         DatabaseUrl::Postgres(_) => "PostgreSQL".to_owned(),
     };
     println!("bind {}, {} workers, {database}", settings.bind, settings.workers);
-    println!("at most {} live sessions, access tokens of {} s", settings.sessions_max, settings.access_token_seconds);
+    println!(
+        "at most {} live sessions, access tokens of {} s",
+        settings.sessions_max, settings.access_token_seconds
+    );
     println!("the settings are fine");
     Ok(())
 }

@@ -121,12 +121,20 @@ async fn dress<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result
         metrics.response(status);
     }
     if status >= 500 && status != 503 {
-        tracing::error!(path = response.request().path(), status, language = language(response.request()).tag(), "failed");
+        tracing::error!(
+            path = response.request().path(),
+            status,
+            language = language(response.request()).tag(),
+            "failed"
+        );
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(if docs { DOCS_POLICY } else { POLICY }));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(if docs { DOCS_POLICY } else { POLICY }),
+    );
     if !headers.contains_key(header::CACHE_CONTROL) && !docs {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

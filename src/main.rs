@@ -59,7 +59,9 @@ fn main() -> ExitCode {
         match command {
             Command::Serve => commands::serve().await,
             Command::Migrate => commands::migrate().await,
-            Command::SeedDemo { url, live, shoppers, seed } => commands::seed_demo(url, live, shoppers, seed).await,
+            Command::SeedDemo { url, live, shoppers, seed } => {
+                commands::seed_demo(url, live, shoppers, seed).await
+            }
             Command::CreateAdmin { email, name } => commands::create_admin(email, name).await,
             Command::Audit => commands::audit().await,
             Command::Openapi => commands::openapi(),

@@ -47,7 +47,9 @@ pub enum ServeError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The schema is older than this program.
-    #[error("the database's schema is old ({missing} migrations are missing): run `flash-promos migrate` first")]
+    #[error(
+        "the database's schema is old ({missing} migrations are missing): run `flash-promos migrate` first"
+    )]
     OldSchema {
         /// How many.
         missing: usize,
@@ -135,7 +137,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         redis::check(url).await.map_err(ServeError::Redis)?;
         tracing::warn!("REDIS_URL answers, but several nodes are not supported yet: it is not used");
     }
-    let listener = TcpListener::bind(settings.bind).map_err(|error| ServeError::Bind(settings.bind, error))?;
+    let listener =
+        TcpListener::bind(settings.bind).map_err(|error| ServeError::Bind(settings.bind, error))?;
     let address = listener.local_addr().map_err(|error| ServeError::Bind(settings.bind, error))?;
     let stores = open(&settings).await?;
     let running = start(&settings, stores, lock)?;
