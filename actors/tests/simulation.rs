@@ -99,7 +99,9 @@ async fn act(world: &World, user: UserId, id: ClaimId, confirm: bool) {
                 history.cancelled.insert(id);
                 return;
             }
-            Err(EngineError::Refused(ActRefusal::AlreadyCancelled)) if !confirm && history.doubtful.contains(&id) => {
+            Err(EngineError::Refused(ActRefusal::AlreadyCancelled))
+                if !confirm && history.doubtful.contains(&id) =>
+            {
                 history.cancelled.insert(id);
                 return;
             }
@@ -121,13 +123,26 @@ async fn shopper(world: Rc<World>, seed: u64, number: u64, promotions: Vec<Promo
     for step in 0..10 {
         tokio::time::sleep(Duration::from_millis(random.below(300))).await;
         let promotion = promotions[random.below(promotions.len() as u64) as usize];
-        let mine: Vec<ClaimId> =
-            world.history.borrow().acked.iter().filter(|((_, who, _), _)| *who == user).map(|(_, id)| *id).collect();
+        let mine: Vec<ClaimId> = world
+            .history
+            .borrow()
+            .acked
+            .iter()
+            .filter(|((_, who, _), _)| *who == user)
+            .map(|(_, id)| *id)
+            .collect();
         match random.below(10) {
-            0..5 => claim(&world, promotion, user, format!("{step}"), 1 + random.below(2) as u32).await,
-            5 if step > 0 => claim(&world, promotion, user, format!("{}", random.below(step)), 1).await,
-            6 | 7 if !mine.is_empty() => act(&world, user, mine[random.below(mine.len() as u64) as usize], true).await,
-            8 if !mine.is_empty() => act(&world, user, mine[random.below(mine.len() as u64) as usize], false).await,
+            0..5 => claim(&world, promotion, user, format!("{step}"), 1 + step as u32 % 2).await,
+            5 if step > 0 => {
+                let again = random.below(step);
+                claim(&world, promotion, user, format!("{again}"), 1 + again as u32 % 2).await;
+            }
+            6 | 7 if !mine.is_empty() => {
+                act(&world, user, mine[random.below(mine.len() as u64) as usize], true).await
+            }
+            8 if !mine.is_empty() => {
+                act(&world, user, mine[random.below(mine.len() as u64) as usize], false).await
+            }
             _ => {
                 let patch = TermsPatch { stock: Some(3 + random.below(6) as u32), ..TermsPatch::default() };
                 let _refused_or_not = world.engine.edit(promotion, patch).await;
@@ -145,7 +160,10 @@ async fn check(world: &World, promotions: &[PromotionId]) {
     let history = world.history.borrow();
     for ((promotion, user, key), id) in &history.acked {
         let claim = world.store.claim(*id).expect("I18: an acknowledged claim was lost");
-        assert_eq!((claim.promotion_id, claim.user_id, &*claim.idempotency_key), (*promotion, *user, key.as_str()));
+        assert_eq!(
+            (claim.promotion_id, claim.user_id, &*claim.idempotency_key),
+            (*promotion, *user, key.as_str())
+        );
         match claim.status {
             ClaimStatus::Held => panic!("I6: a hold outlives its time"),
             ClaimStatus::Confirmed => {}
@@ -172,7 +190,8 @@ fn run(seed: u64, faults: Faults) {
         let promotions: Vec<PromotionId> = (0..1 + random.below(3))
             .map(|n| {
                 let starts_in_ms = random.below(1_500) as i64 - 500;
-                let record = promotion(n, now, starts_in_ms, 600_000, 3 + random.below(6) as u32, HOLD_S, Some(2));
+                let record =
+                    promotion(n, now, starts_in_ms, 600_000, 3 + random.below(6) as u32, HOLD_S, Some(2));
                 world.store.insert(record)
             })
             .collect();

@@ -139,7 +139,11 @@ impl Model {
         }
         let remaining = self.stock - self.held() - self.sold();
         if quantity > remaining {
-            return Err(if self.held() > 0 && remaining + self.held() >= quantity { "all_held" } else { "sold_out" });
+            return Err(if self.held() > 0 && remaining + self.held() >= quantity {
+                "all_held"
+            } else {
+                "sold_out"
+            });
         }
         let status = if self.hold_ms > 0 { ClaimStatus::Held } else { ClaimStatus::Confirmed };
         self.claims.push((shopper, key, quantity, status, self.mono + self.hold_ms));
@@ -179,7 +183,10 @@ impl Durable {
         for claim in change.claims {
             if let Some(before) = self.claims.get(&claim.id) {
                 assert!(claim.v > before.v);
-                assert!(before.status == ClaimStatus::Held || claim.status == ClaimStatus::Redeemed, "I6: a hold ends once");
+                assert!(
+                    before.status == ClaimStatus::Held || claim.status == ClaimStatus::Redeemed,
+                    "I6: a hold ends once"
+                );
             }
             self.claims.insert(claim.id, claim);
         }

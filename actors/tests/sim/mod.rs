@@ -314,7 +314,9 @@ impl Store for SimStore {
     }
 
     fn peek(&self, id: PromotionId) -> Answer<'_, Result<Option<PromotionRecord>, PortError>> {
-        Box::pin(async move { Ok(self.state.lock().unwrap().promotions.get(&id).map(|row| row.record.clone())) })
+        Box::pin(
+            async move { Ok(self.state.lock().unwrap().promotions.get(&id).map(|row| row.record.clone())) },
+        )
     }
 
     fn locate_claim(&self, id: ClaimId) -> Answer<'_, Result<Option<(PromotionId, UserId)>, PortError>> {
