@@ -1,5 +1,8 @@
 //! The adapters: one driver each, behind the engine's ports. Only the composition root names them.
 
+// The SQL that both databases understand is written once, in sql/, and compiled once per driver.
+#![allow(clippy::duplicate_mod)]
+
 mod errors;
 pub mod lock;
 pub mod migrations;

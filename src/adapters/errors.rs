@@ -25,6 +25,9 @@ pub fn unsure(error: sqlx::Error) -> PortError {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
             PortError::OutcomeUnknown(error.to_string())
         }
+        sqlx::Error::Database(cause) if is_shutdown(cause.as_ref()) => {
+            PortError::OutcomeUnknown(error.to_string())
+        }
         _ => certain(error),
     }
 }
@@ -37,6 +40,12 @@ pub fn commit_failed(error: sqlx::Error) -> PortError {
         }
         _ => unsure(error),
     }
+}
+
+/// PostgreSQL ends the session (57P01) or crashes (57P02). In the extended protocol a statement commits only when Sync
+/// is handled, after it was reported as complete: such an error may come after the commit.
+fn is_shutdown(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    matches!(cause.code().as_deref(), Some("57P01" | "57P02"))
 }
 
 fn is_busy(cause: &dyn sqlx::error::DatabaseError) -> bool {

@@ -152,7 +152,7 @@ async fn with_terms(connection: &mut DbConnection, batch: &[Commit]) -> Result<V
     }
     let updated = apply(connection, batch, certain).await?;
     sqlx::query("COMMIT").execute(&mut *connection).await.map_err(|error| match error {
-        error @ sqlx::Error::Database(_) => certain(error),
+        error @ sqlx::Error::Database(_) => unsure(error),
         error => commit_failed(error),
     })?;
     Ok(updated)

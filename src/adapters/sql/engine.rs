@@ -16,13 +16,14 @@ impl Adapter {
     /// Raises the epoch, commits that, then reads: whatever an earlier owner still has in flight changes nothing
     /// after this.
     async fn take_over(&self, id: PromotionId) -> Result<Option<Loaded>, PortError> {
+        // Read to its end: SQLite commits when the statement is done, not when its first row is there.
         let raised =
             sqlx::query("UPDATE promotions SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, commit_seq")
                 .bind(id.0)
-                .fetch_optional(self.writer())
+                .fetch_all(self.writer())
                 .await
                 .map_err(unsure)?;
-        let Some(raised) = raised else { return Ok(None) };
+        let Some(raised) = raised.first() else { return Ok(None) };
         let Some(record) = self.fetch_promotion(id).await? else { return Ok(None) };
         let sql = format!("SELECT {CLAIM} FROM claims WHERE promotion_id = $1");
         let mut found = sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch(self.reader());
@@ -33,8 +34,8 @@ impl Adapter {
         Ok(Some(Loaded {
             record,
             claims,
-            epoch: int(&raised, "epoch")?,
-            commit_seq: int(&raised, "commit_seq")?,
+            epoch: int(raised, "epoch")?,
+            commit_seq: int(raised, "commit_seq")?,
         }))
     }
 
