@@ -1,0 +1,47 @@
+//! One suite for every port that the stores implement, run against SQLite and PostgreSQL alike: each function of the
+//! modules below is a test of both. What only one of them can break (connections cut, disks full) is in `faults`.
+//!
+//! `cargo test --test store_conformance`; see `cluster` for where PostgreSQL comes from.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod cluster;
+mod guarantees;
+mod place;
+mod world;
+
+macro_rules! suite {
+    ($($module:ident: $($test:ident),+ $(,)?;)+) => {
+        mod sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::$module::$test(crate::place::Place::sqlite().await).await;
+                }
+            )+)+
+        }
+
+        mod postgres {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::$module::$test(crate::place::Place::postgres().await).await;
+                }
+            )+)+
+        }
+    };
+}
+
+suite! {
+    guarantees:
+        a_commit_survives_a_restart,
+        a_stale_owner_commits_nothing,
+        a_commit_builds_on_the_last_one,
+        a_poisoned_row_fails_certainly,
+        terms_are_edited_in_the_commit,
+        batches_of_every_size,
+        commits_of_many_owners_at_once,
+        the_wakeful_are_found,
+        the_outbox_keeps_order,
+        the_audit_finds_what_is_wrong;
+}
