@@ -21,6 +21,9 @@ use crate::http::{Request, parse_head};
 /// Nothing answered for this long ends the run.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
+/// Largest latency that is told apart, in microseconds.
+const LATENCY_US_MAX: u64 = 60_000_000;
+
 /// Size of a connection's receive buffer, in bytes; answers of the measured routes take less than 2 KiB.
 const BUFFER_BYTES: usize = 16 << 10;
 
@@ -145,7 +148,8 @@ pub fn run(
     let mut slice = Slice {
         completed: 0,
         elapsed: counted,
-        latency_us: Histogram::new(3).map_err(|error| Error::Setup(error.to_string()))?,
+        latency_us: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)
+            .map_err(|error| Error::Setup(error.to_string()))?,
         other_statuses: BTreeMap::new(),
         body_bytes: 0,
         other_sample: None,
@@ -213,7 +217,11 @@ fn send(connection: &mut Connection, request: &[u8], now: Instant) -> Result<()>
 fn receive(connection: &mut Connection, workload: &Workload, slice: &mut Slice) -> Result<Option<u16>> {
     let space = connection.buffer.get_mut(connection.filled..).unwrap_or_default();
     let read = match connection.stream.read(space) {
-        Ok(0) => return Err(Error::Unexpected("the server closed a connection in use".to_owned())),
+        Ok(0) => {
+            let before = slice.other_sample.as_deref().map(|sample| format!(", after: {sample}"));
+            let before = before.unwrap_or_default();
+            return Err(Error::Unexpected(format!("the server closed a connection in use{before}")));
+        }
         Ok(read) => read,
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
             return Ok(None);

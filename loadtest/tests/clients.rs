@@ -93,6 +93,10 @@ fn a_closed_loop_counts_the_expected_status() {
     assert!(slice.completed > 0 && slice.other_statuses.is_empty());
     assert_eq!(slice.latency_us.len(), slice.completed);
     assert_eq!(slice.body_bytes, 8);
+    // Eight requests are in flight all the time: Little's law ties the mean latency to the rate.
+    let expected_us = 8.0 * slice.elapsed.as_micros() as f64 / slice.completed as f64;
+    let mean_us = slice.latency_us.mean();
+    assert!(mean_us > expected_us / 4.0 && mean_us < expected_us * 4.0, "{mean_us} instead of {expected_us}");
 }
 
 #[test]

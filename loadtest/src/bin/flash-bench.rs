@@ -47,7 +47,7 @@ struct Arguments {
     /// Idle sessions.
     #[arg(long, default_value_t = 10_000)]
     sessions: usize,
-    /// Shoppers who claim.
+    /// Shoppers who claim in turn: so many that none meets the limit of claims per shopper and second.
     #[arg(long, default_value_t = 2_000)]
     shoppers: usize,
     /// A run of a few seconds that shows that everything works; its figures mean nothing.
@@ -119,7 +119,6 @@ fn options(arguments: &Arguments) -> Result<Options> {
         options.connections = vec![16];
         options.sockets = vec![100];
         options.sessions = 100;
-        options.shoppers = 32;
     }
     std::fs::metadata(&options.server).context(options.server.display().to_string())?;
     Ok(options)
