@@ -22,7 +22,7 @@ const ENDS_AT: i64 = 60_000;
 #[derive(Clone, Debug)]
 enum Step {
     Wait(i64),
-    StepWall(i64),
+    Jump(i64),
     Claim { shopper: u128, key: u8, quantity: u32 },
     Confirm { shopper: u128, claim: usize },
     Cancel { shopper: u128, claim: usize },
@@ -37,7 +37,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0..9_000_i64).prop_map(Step::Wait),
-        1 => (-5_000..5_000_i64).prop_map(Step::StepWall),
+        1 => (-5_000..5_000_i64).prop_map(Step::Jump),
         12 => (0..SHOPPERS, 0..6_u8, 1..4_u32).prop_map(|(shopper, key, quantity)| Step::Claim { shopper, key, quantity }),
         5 => (0..SHOPPERS, 0..12_usize).prop_map(|(shopper, claim)| Step::Confirm { shopper, claim }),
         3 => (0..SHOPPERS, 0..12_usize).prop_map(|(shopper, claim)| Step::Cancel { shopper, claim }),
@@ -211,17 +211,17 @@ proptest! {
         for step in steps {
             match &step {
                 Step::Wait(ms) => model.mono += ms,
-                Step::StepWall(ms) => offset += ms,
+                Step::Jump(ms) => offset += ms,
                 _ => {}
             }
             // Owner time never goes behind the last decision's.
             model.wall = (model.mono + offset).max(promotion.record().counters.decided_at.0);
             let now = Now::new(model.mono + offset, model.mono);
-            if !matches!(step, Step::Wait(_) | Step::StepWall(_) | Step::Reload) {
+            if !matches!(step, Step::Wait(_) | Step::Jump(_) | Step::Reload) {
                 model.settle();
             }
             match step {
-                Step::Wait(_) | Step::StepWall(_) => {}
+                Step::Wait(_) | Step::Jump(_) => {}
                 Step::Claim { shopper, key, quantity } => {
                     let id = ClaimId(Uuid::from_u128(1_000 + ids.len() as u128));
                     let key_text = format!("key-{key}");
@@ -309,7 +309,7 @@ proptest! {
                 }
             }
             let decided = promotion.record().clone();
-            if !matches!(step, Step::Wait(_) | Step::StepWall(_) | Step::Reload) {
+            if !matches!(step, Step::Wait(_) | Step::Jump(_) | Step::Reload) {
                 // Redeem of an unknown claim and the like still advance nothing in the model, so compare after advancing both.
                 promotion.advance(now);
                 prop_assert_eq!(promotion.record().counters.held, model.held());
