@@ -1,0 +1,234 @@
+//! Applying a promotion's updates: who watches it is told, who has come into its reach enters, who is out of it leaves.
+
+use super::board::Entry;
+use super::outbox::{Kind, Lane};
+use super::session::{Seat, Sink};
+use super::shard::{Shard, deliver};
+use super::slab::{drop_key, has, put};
+use super::wire::{Channel, Published, Sales};
+use crate::feed::{GoneReason, LiveOffer, Update};
+use bytes::Bytes;
+use flash_domain::ids::PromotionId;
+use flash_domain::promotion::Status;
+use std::sync::Arc;
+
+/// Whether a seat is in reach of an offer, given whether it was until now.
+pub(super) fn in_reach(entry: &Entry, seat: &Seat, until_now: bool) -> bool {
+    let (Some(shown), Some(record), Some(place)) = (&entry.shown, &entry.record, &seat.place) else {
+        return false;
+    };
+    seat.wants(record) && shown.reach.narrower(seat.radius).shows(until_now, &shown.point, &place.point)
+}
+
+impl<S: Sink> Shard<S> {
+    /// Applies an update and tells everybody whom it concerns.
+    pub fn apply(&mut self, published: &Arc<Published>) {
+        match &published.update {
+            Update::Offer(offer) => self.apply_offer(offer, published),
+            Update::Stock { id, v, remaining, held } => {
+                self.apply_stock(*id, (*v, *remaining, *held), published);
+            }
+            Update::Gone { id, v, reason } => self.apply_gone(*id, *v, *reason, published),
+            Update::Sales { id, claims, per_second, held, sold } => {
+                let sales =
+                    Sales { claims: *claims, per_second: *per_second, viewers: 0, held: *held, sold: *sold };
+                self.tell_sales(*id, sales);
+            }
+        }
+    }
+
+    fn apply_offer(&mut self, offer: &LiveOffer, published: &Arc<Published>) {
+        let (id, v) = (offer.record.id, offer.record.counters.v);
+        let live = offer.record.counters.status == Status::Live;
+        let hubs = self.hubs.clone();
+        let key = match self.board.key(id) {
+            Some(key) => key,
+            None if live => self.board.key_or_add(id, || hubs.pulse_of(id)),
+            None => return,
+        };
+        let Some(entry) = self.board.get_mut(key) else { return };
+        let known = entry.v();
+        // The same state comes again when its owner is loaded anew.
+        let old = v < known || (v == known && (entry.shown.is_some() || !live || entry.gone.is_some()));
+        if old {
+            return;
+        }
+        if let Some(before) = entry.shown.take() {
+            self.cells.hide(key, &before.cover);
+        }
+        entry.gone = None;
+        entry.set(offer.record.clone(), Some(&published.nearby));
+        if live {
+            entry.show(offer);
+            self.cells.show(key, &offer.cover);
+            self.reseat(key, offer, published);
+        }
+        if v > known {
+            self.tell_followers(key, Kind::Offer, v);
+        }
+    }
+
+    /// Tells watchers of a changed offer, lets go those who are out of its reach now, lets in those who are in it.
+    fn reseat(&mut self, key: u32, offer: &LiveOffer, published: &Published) {
+        let now = self.timers.now();
+        let candidates = self.cells.sessions_for(&offer.cover);
+        let Some(entry) = self.board.get_mut(key) else { return };
+        let (mut written, mut conflated) = (0, 0);
+        let mut left: Option<Bytes> = None;
+        for slot in entry.watchers.clone() {
+            let Some(session) = self.sessions.get_mut(slot) else { continue };
+            if session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, true)) {
+                let what = (key, Lane::Nearby, Kind::Offer);
+                let (w, c) = deliver(session, &published.nearby, what, false, now);
+                (written, conflated) = (written + w, conflated + c);
+                continue;
+            }
+            entry.unwatch(slot);
+            drop_key(&mut session.shown, key);
+            if !session.unmark(key, Lane::Nearby) {
+                let frame = left.get_or_insert_with(|| {
+                    let event = self.wire.gone_event(entry.id, entry.v(), GoneReason::Left);
+                    self.wire.publication(Channel::Nearby, &event)
+                });
+                session.send_shared(frame, now);
+                written += 1;
+            }
+        }
+        for slot in candidates {
+            let Some(session) = self.sessions.get_mut(slot) else { continue };
+            let enters = !has(&entry.watchers, slot)
+                && session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, false));
+            if enters {
+                entry.watch(slot);
+                put(&mut session.shown, key);
+                let what = (key, Lane::Nearby, Kind::Offer);
+                let (w, c) = deliver(session, &published.nearby, what, true, now);
+                (written, conflated) = (written + w, conflated + c);
+            }
+        }
+        self.hubs.counts().wrote(written, conflated);
+    }
+
+    fn apply_stock(&mut self, id: PromotionId, counters: (u64, u32, u32), published: &Arc<Published>) {
+        let now = self.timers.now();
+        let (v, remaining, held) = counters;
+        let Some(key) = self.board.key(id) else { return };
+        let Some(entry) = self.board.get_mut(key) else { return };
+        if v <= entry.v() {
+            return;
+        }
+        entry.count(v, remaining, held, published);
+        let (mut written, mut conflated) = (0, 0);
+        for slot in &entry.watchers {
+            if let Some(session) = self.sessions.get_mut(*slot) {
+                let what = (key, Lane::Nearby, Kind::Stock);
+                let (w, c) = deliver(session, &published.nearby, what, false, now);
+                (written, conflated) = (written + w, conflated + c);
+            }
+        }
+        self.hubs.counts().wrote(written, conflated);
+        self.tell_followers(key, Kind::Stock, v);
+    }
+
+    fn apply_gone(&mut self, id: PromotionId, v: u64, reason: GoneReason, published: &Arc<Published>) {
+        let now = self.timers.now();
+        let Some(key) = self.board.key(id) else { return };
+        let Some(entry) = self.board.get_mut(key) else { return };
+        if v <= entry.v() {
+            return;
+        }
+        if let Some(before) = entry.shown.take() {
+            self.cells.hide(key, &before.cover);
+        }
+        if let Some(record) = &mut entry.record {
+            record.counters.v = v;
+            record.counters.status = match reason {
+                GoneReason::Paused | GoneReason::Left => Status::Paused,
+                GoneReason::Ended => Status::Ended,
+                GoneReason::Cancelled => Status::Cancelled,
+            };
+        }
+        entry.gone = Some(published.clone());
+        let mut written = 0;
+        for slot in entry.watchers.clone() {
+            entry.unwatch(slot);
+            let Some(session) = self.sessions.get_mut(slot) else { continue };
+            drop_key(&mut session.shown, key);
+            if !session.unmark(key, Lane::Nearby) {
+                session.send_shared(&published.nearby, now);
+                written += 1;
+            }
+        }
+        self.hubs.counts().wrote(written, 0);
+        self.tell_followers_gone(key, published, reason != GoneReason::Paused);
+        self.board.tidy(key);
+    }
+
+    fn tell_followers(&mut self, key: u32, kind: Kind, v: u64) {
+        let now = self.timers.now();
+        let Some(entry) = self.board.get_mut(key) else { return };
+        if entry.followers.is_empty() {
+            return;
+        }
+        let frame = match kind {
+            Kind::Offer => entry.offer_frame(Lane::Topic, &*self.wire),
+            Kind::Stock => entry.stock_frame(Lane::Topic, &*self.wire),
+        };
+        let Some(frame) = frame else { return };
+        let (mut written, mut conflated) = (0, 0);
+        for follower in entry.followers.iter_mut().filter(|follower| follower.ready && follower.v < v) {
+            follower.v = v;
+            if let Some(session) = self.sessions.get_mut(follower.slot) {
+                let (w, c) = deliver(session, &frame, (key, Lane::Topic, kind), false, now);
+                (written, conflated) = (written + w, conflated + c);
+            }
+        }
+        self.hubs.counts().wrote(written, conflated);
+    }
+
+    fn tell_followers_gone(&mut self, key: u32, published: &Published, last: bool) {
+        let Some(entry) = self.board.get_mut(key) else { return };
+        let slots: Vec<u32> = entry
+            .followers
+            .iter_mut()
+            .filter(|follower| follower.ready && follower.v < published.v())
+            .map(|follower| {
+                follower.v = published.v();
+                follower.slot
+            })
+            .collect();
+        for slot in slots {
+            self.tell_follower_gone(slot, key, published, last);
+        }
+    }
+
+    pub(super) fn tell_follower_gone(&mut self, slot: u32, key: u32, published: &Published, last: bool) {
+        let now = self.timers.now();
+        let Some(entry) = self.board.get(key) else { return };
+        let id = entry.id;
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.unmark(key, Lane::Topic);
+        session.send_shared(&self.wire.publication(Channel::Promotion(id), &published.event), now);
+        if last {
+            self.end_following(slot, key, false);
+        }
+    }
+
+    fn tell_sales(&mut self, id: PromotionId, mut sales: Sales) {
+        let now = self.timers.now();
+        let Some(entry) = self.board.key(id).and_then(|key| self.board.get(key)) else { return };
+        if !entry.followers.iter().any(|follower| follower.staff && follower.ready) {
+            return;
+        }
+        sales.viewers = entry.viewers();
+        let frame = self.wire.publication(Channel::Promotion(id), &self.wire.sales_event(&sales));
+        for follower in entry.followers.iter().filter(|follower| follower.staff && follower.ready) {
+            // The next one comes in a second: a busy socket does without this one.
+            if let Some(session) = self.sessions.get_mut(follower.slot)
+                && session.outbox.is_none()
+            {
+                session.write(&frame, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Following one promotion: `promotion:{id}`. Registered first, answered later; nothing falls in the gap.
+
+use super::board::Follower;
+use super::limits::TOPICS_MAX;
+use super::outbox::{Kind, Lane};
+use super::session::Sink;
+use super::shard::{Shard, deliver};
+use crate::feed::{GoneReason, Update};
+use flash_domain::ids::{PromotionId, StoreId};
+use flash_domain::promotion::{PromotionRecord, Status};
+
+/// Why a promotion can't be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FollowError {
+    /// The session follows it already.
+    #[error("followed already")]
+    Twice,
+    /// The session follows too many.
+    #[error("too many promotions followed")]
+    TooMany,
+}
+
+impl<S: Sink> Shard<S> {
+    /// Registers a follower. Nothing is sent until [`Shard::followed`].
+    ///
+    /// # Errors
+    /// See [`FollowError`].
+    pub fn follow(&mut self, slot: u32, id: PromotionId) -> Result<(), FollowError> {
+        let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
+        if session.topics.contains(&id) {
+            return Err(FollowError::Twice);
+        }
+        if session.topics.len() >= TOPICS_MAX {
+            return Err(FollowError::TooMany);
+        }
+        session.topics.push(id);
+        let hubs = self.hubs.clone();
+        let key = self.board.key_or_add(id, || hubs.pulse_of(id));
+        if let Some(entry) = self.board.get_mut(key) {
+            entry.follow(Follower { slot, staff: false, ready: false, v: 0 });
+        }
+        Ok(())
+    }
+
+    /// The follower was answered with this record: sends what came since, and everything from now on.
+    pub fn followed(&mut self, slot: u32, snapshot: &PromotionRecord, staff: bool) {
+        let (id, v, now) = (snapshot.id, snapshot.counters.v, self.timers.now());
+        let Some(key) = self.board.key(id) else { return };
+        let Some(entry) = self.board.get_mut(key) else { return };
+        if !entry.followers.iter().any(|follower| follower.slot == slot) {
+            return;
+        }
+        entry.ready(slot, staff, v);
+        if entry.shown.is_none() && entry.v() < v {
+            entry.set(snapshot.clone(), None);
+            entry.gone = None;
+        }
+        let over = matches!(snapshot.counters.status, Status::Ended | Status::Cancelled);
+        if let Some(gone) = entry.gone.clone().filter(|gone| gone.v() > v) {
+            let last = !matches!(gone.update, Update::Gone { reason: GoneReason::Paused, .. });
+            self.tell_follower_gone(slot, key, &gone, last);
+        } else if over {
+            self.end_following(slot, key, false);
+        } else if entry.v() > v
+            && let Some(frame) = entry.offer_frame(Lane::Topic, &*self.wire)
+            && let Some(session) = self.sessions.get_mut(slot)
+        {
+            let newest = entry.v();
+            entry.ready(slot, staff, newest);
+            deliver(session, &frame, (key, Lane::Topic, Kind::Offer), false, now);
+        }
+    }
+
+    /// Ends a follower's subscription; says whether there was one.
+    pub fn unfollow(&mut self, slot: u32, id: PromotionId) -> bool {
+        let Some(session) = self.sessions.get_mut(slot) else { return false };
+        let before = session.topics.len();
+        session.topics.retain(|topic| *topic != id);
+        let was = session.topics.len() < before;
+        if was && let Some(key) = self.board.key(id) {
+            session.unmark(key, Lane::Topic);
+            if let Some(entry) = self.board.get_mut(key) {
+                entry.unfollow(slot);
+            }
+            self.board.tidy(key);
+        }
+        was
+    }
+
+    /// Ends a follower's subscription from this side; `again` asks the client to subscribe anew.
+    pub(super) fn end_following(&mut self, slot: u32, key: u32, again: bool) {
+        let now = self.timers.now();
+        let Some(id) = self.board.get(key).map(|entry| entry.id) else { return };
+        self.unfollow(slot, id);
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.send_shared(&self.wire.unsubscribed(id, again), now);
+        }
+    }
+
+    /// Makes everybody who follows as a member of a store's staff subscribe anew, which checks who they are.
+    pub(super) fn recheck_staff(&mut self, store: StoreId) {
+        for slot in self.sessions.keys() {
+            let topics = self.sessions.get(slot).map(|session| session.topics.clone()).unwrap_or_default();
+            for id in topics {
+                let Some(key) = self.board.key(id) else { continue };
+                let concerned = self.board.get(key).is_some_and(|entry| {
+                    entry.record.as_ref().is_some_and(|record| record.store.id == store)
+                        && entry.followers.iter().any(|follower| follower.slot == slot && follower.staff)
+                });
+                if concerned {
+                    self.end_following(slot, key, true);
+                }
+            }
+        }
+    }
+}
