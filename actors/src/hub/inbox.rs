@@ -5,7 +5,7 @@
 use super::limits::{INBOX_CLAIMS_MAX, INBOX_ORDERS_MAX};
 use super::wire::{ClaimNews, Published};
 use crate::feed::Update;
-use flash_domain::ids::{ClaimId, FamilyId, PromotionId, StoreId};
+use flash_domain::ids::{ClaimId, FamilyId, PromotionId, StoreId, UserId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum Order {
     /// End the sessions of a login that was revoked.
     DisconnectFamily(FamilyId),
+    /// End every session of a person.
+    DisconnectUser(UserId),
     /// Check again who works at a store.
     StaffChanged(StoreId),
     /// End every session, spread over so many ticks.

@@ -180,6 +180,16 @@ impl Hubs {
         self.order(Order::DisconnectFamily(family));
     }
 
+    /// Ends every session of a person.
+    pub fn disconnect_user(&self, user: UserId) {
+        self.order(Order::DisconnectUser(user));
+    }
+
+    /// How many hubs have joined.
+    pub fn hubs(&self) -> usize {
+        self.registry().seats.len()
+    }
+
     /// Refuses new sessions and ends those there are, spread over this time.
     pub fn drain(&self, over: Duration) {
         self.draining.store(true, Ordering::Release);

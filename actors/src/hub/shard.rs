@@ -110,17 +110,18 @@ impl<S: Sink> Shard<S> {
         session.person = Some(Box::new(Person { user, family, own, expires_at: 0, expiry_armed: false }));
         self.people.entry(user).or_default().push(slot);
         self.hubs.came(user);
-        self.renew(slot, expires_in_ms);
+        self.renew(slot, family, expires_in_ms);
     }
 
-    /// Prolongs a login.
-    pub fn renew(&mut self, slot: u32, expires_in_ms: i64) {
+    /// Prolongs a login, maybe by another sign-in of the same person.
+    pub fn renew(&mut self, slot: u32, family: FamilyId, expires_in_ms: i64) {
         let now = self.timers.now();
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let whom = (slot, session.generation);
         let Some(person) = &mut session.person else { return };
         // Rounded up: a session never ends before its token.
         let ticks = ticks_of_ms(expires_in_ms);
+        person.family = family;
         person.expires_at = now.saturating_add(ticks);
         if !std::mem::replace(&mut person.expiry_armed, true) {
             self.timers.after(ticks, whom, Due::Expiry);
@@ -288,6 +289,9 @@ impl<S: Sink> Shard<S> {
         match order {
             Order::DisconnectFamily(family) => self.close_where(Closing::Expired, |session| {
                 session.person.as_ref().is_some_and(|person| person.family == family)
+            }),
+            Order::DisconnectUser(user) => self.close_where(Closing::Expired, |session| {
+                session.person.as_ref().is_some_and(|person| person.user == user)
             }),
             Order::StaffChanged(store) => self.recheck_staff(store),
             Order::Drain { over_ticks } => {
