@@ -8,6 +8,7 @@ pub mod demo;
 pub mod edge;
 pub mod http;
 pub mod limits;
+pub mod live;
 pub mod metrics;
 pub mod mint;
 pub mod problem;

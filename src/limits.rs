@@ -28,3 +28,19 @@ pub const BACKLOG: i32 = 8_192;
 pub const REQUEST_HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long a connection may be idle between requests.
 pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);
+/// Bytes that one read takes from a live socket; the buffer is shared by all sessions of a thread.
+pub const READ_BYTES: usize = 64 * 1024;
+/// Reads in a row from one live socket before others get their turn.
+pub const READS_IN_A_ROW_MAX: usize = 8;
+/// Commands of one session that may wait for a port; beyond, they are refused as too many.
+pub const COMMANDS_IN_FLIGHT_MAX: usize = 32;
+/// Commands that may wait for a session's connect.
+pub const COMMANDS_QUEUED_MAX: usize = 64;
+/// Open claims that a connect is answered with.
+pub const OPEN_CLAIMS_MAX: u32 = 100;
+/// Promotions that a client may say it knows.
+pub const KNOWN_MAX: usize = 1_000;
+/// Categories that a shopper may ask for.
+pub const CATEGORIES_MAX: usize = 32;
+/// How long the answer to an upgrade may take to be written.
+pub const HANDSHAKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);

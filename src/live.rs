@@ -24,7 +24,7 @@ use flash_actors::engine::Engine;
 use flash_actors::hub::{HubActor, Hubs};
 use flash_actors::ports::catalogue::Catalogue;
 use flash_domain::ids::UserId;
-use socket::Link;
+use socket::Hold;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub struct LiveState {
 /// One worker's part of the edge.
 struct Worker {
     state: Arc<LiveState>,
-    shard: flash_actors::hub::SharedShard<Rc<Link>>,
+    shard: flash_actors::hub::SharedShard<Hold>,
 }
 
 /// The live edge. Clones are cheap and are one edge.
@@ -113,8 +113,7 @@ impl LiveEdge {
     > + use<> {
         let state = self.0.clone();
         fn_factory(move || {
-            let worker =
-                Rc::new(Worker { state: state.clone(), shard: HubActor::start_here(&state.hubs) });
+            let worker = Rc::new(Worker { state: state.clone(), shard: HubActor::start_here(&state.hubs) });
             async move {
                 Ok::<_, ()>(fn_service(move |(request, framed)| {
                     let worker = worker.clone();

@@ -6,7 +6,7 @@
 use super::encode::json;
 use super::protocol::{Call, Disconnect, Replies, ReplyError, Request, WithChannel, WithToken};
 use super::rpc::NearbyData;
-use super::socket::Link;
+use super::socket::Hold;
 use super::{Worker, rpc, topic};
 use crate::auth::{Principal, TokenError};
 use crate::limits::{COMMANDS_IN_FLIGHT_MAX, COMMANDS_QUEUED_MAX, FRAME_BYTES_MAX, OPEN_CLAIMS_MAX};
@@ -79,7 +79,7 @@ impl Conversation {
     }
 
     /// The hub's state, unless the session is gone.
-    pub fn shard(&self) -> Option<RefMut<'_, Shard<Rc<Link>>>> {
+    pub fn shard(&self) -> Option<RefMut<'_, Shard<Hold>>> {
         (!self.gone.get()).then(|| self.worker.shard.borrow_mut())
     }
 
@@ -218,8 +218,7 @@ impl Conversation {
             let mut replies = Replies::default();
             match open {
                 Ok(claims) => {
-                    let shown: Vec<(ClaimId, u64)> =
-                        claims.iter().map(|claim| (claim.id, claim.v)).collect();
+                    let shown: Vec<(ClaimId, u64)> = claims.iter().map(|claim| (claim.id, claim.v)).collect();
                     let claims: Vec<_> = claims.iter().map(ClaimJson::from).collect();
                     let more = format!(
                         r#","subs":{{"me":{{"data":{{"claims":{},"unread":0}}}}}},"expires":true,"ttl":{}"#,

@@ -215,7 +215,11 @@ impl Decoder {
     ///
     /// # Errors
     /// See [`FrameError`]; nothing more may be fed after one.
-    pub fn feed(&mut self, bytes: &mut [u8], mut on: impl FnMut(Event<'_>) -> bool) -> Result<(), FrameError> {
+    pub fn feed(
+        &mut self,
+        bytes: &mut [u8],
+        mut on: impl FnMut(Event<'_>) -> bool,
+    ) -> Result<(), FrameError> {
         if self.partial.is_empty() {
             let used = self.frames(bytes, &mut on)?;
             self.partial.extend_from_slice(&bytes[used..]);
@@ -231,7 +235,11 @@ impl Decoder {
         Ok(())
     }
 
-    fn frames(&mut self, bytes: &mut [u8], on: &mut impl FnMut(Event<'_>) -> bool) -> Result<usize, FrameError> {
+    fn frames(
+        &mut self,
+        bytes: &mut [u8],
+        on: &mut impl FnMut(Event<'_>) -> bool,
+    ) -> Result<usize, FrameError> {
         let mut used = 0;
         while let Some(header) = Header::parse(&bytes[used..])? {
             self.admit(&header)?;
@@ -376,7 +384,8 @@ mod tests {
             frame(0x88, &[0x03, 0xe8]),
         ]
         .concat();
-        let expected = ["Ping([104, 105])", "Pong", "Text(\"café\")", "Binary([1, 2, 3])", "Close(Some(1000))"];
+        let expected =
+            ["Ping([104, 105])", "Pong", "Text(\"café\")", "Binary([1, 2, 3])", "Close(Some(1000))"];
         for step in [1, 2, 3, 7, 1_000] {
             assert_eq!(decode(&bytes, step), (expected.map(String::from).to_vec(), Ok(())));
         }

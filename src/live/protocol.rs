@@ -113,7 +113,11 @@ impl<'a> Request<'a> {
             return Ok(Self::Ignored);
         }
         let Some(id) = id else {
-            return if line.trim_start_matches('{').trim() == "}" { Ok(Self::Pong) } else { Err(NotACommand) };
+            return if line.trim_start_matches('{').trim() == "}" {
+                Ok(Self::Pong)
+            } else {
+                Err(NotACommand)
+            };
         };
         let request = if let Some(raw) = command.connect {
             Self::Connect(id, body(raw)?)
@@ -270,9 +274,13 @@ mod tests {
     #[test]
     fn commands_are_read_as_the_sdks_write_them() {
         let js = r#"{"connect":{"token":"t","name":"js","unheard_of":[1]},"id":17}"#;
-        assert!(matches!(Request::parse(js), Ok(Request::Connect(17, body)) if body.token.as_deref() == Some("t")));
+        assert!(
+            matches!(Request::parse(js), Ok(Request::Connect(17, body)) if body.token.as_deref() == Some("t"))
+        );
         let py = r#"{"id": 2, "subscribe": {"channel": "nearb\u0079", "flag": 1}}"#;
-        assert!(matches!(Request::parse(py), Ok(Request::Subscribe(2, body)) if body.channel == "nearby" && body.data.is_none()));
+        assert!(
+            matches!(Request::parse(py), Ok(Request::Subscribe(2, body)) if body.channel == "nearby" && body.data.is_none())
+        );
         let null = r#"{"id":3,"rpc":{"method":"move","data":null}}"#;
         assert!(matches!(Request::parse(null), Ok(Request::Rpc(3, call)) if call.data.is_none()));
         assert!(matches!(Request::parse("{}"), Ok(Request::Pong)));

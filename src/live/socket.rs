@@ -19,21 +19,24 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 
-/// A socket and its task, as the hub sees them.
+/// A socket and its task.
 #[derive(Debug)]
-pub(super) struct Link {
+struct Link {
     stream: TcpStream,
     task: RefCell<Option<Waker>>,
 }
 
 /// The hub's hold on a socket.
-impl Sink for Rc<Link> {
+#[derive(Debug)]
+pub(super) struct Hold(Rc<Link>);
+
+impl Sink for Hold {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.try_write(bytes)
+        self.0.stream.try_write(bytes)
     }
 
     fn wake(&self) {
-        if let Some(task) = &*self.task.borrow() {
+        if let Some(task) = &*self.0.task.borrow() {
             task.wake_by_ref();
         }
     }
@@ -45,10 +48,7 @@ thread_local! {
 }
 
 /// Reads once into the thread's buffer and hands the bytes over. `None`: nothing there now.
-pub(super) fn read_shared<T>(
-    stream: &TcpStream,
-    take: impl FnOnce(&mut [u8]) -> T,
-) -> Option<Result<T, ()>> {
+pub(super) fn read_shared<T>(stream: &TcpStream, take: impl FnOnce(&mut [u8]) -> T) -> Option<Result<T, ()>> {
     BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
         Ok(0) => Some(Err(())),
         Ok(count) => Some(Ok(take(&mut buffer[..count]))),
@@ -75,10 +75,14 @@ pub(super) async fn serve(
     _place: Place,
 ) {
     let link = Rc::new(Link { stream, task: RefCell::new(None) });
-    let slot = worker.shard.borrow_mut().open(link.clone());
+    let slot = worker.shard.borrow_mut().open(Hold(link.clone()));
     let conversation = Conversation::new(worker.clone(), slot, language);
-    let mut session =
-        Session { link, decoder: Decoder::new(FRAME_BYTES_MAX), conversation: conversation.clone(), closed: false };
+    let mut session = Session {
+        link,
+        decoder: Decoder::new(FRAME_BYTES_MAX),
+        conversation: conversation.clone(),
+        closed: false,
+    };
     let mut early = early;
     if !early.is_empty() {
         session.take(&mut early);

@@ -54,8 +54,7 @@ async fn read(session: &Conversation, id: PromotionId) -> Result<(PromotionRecor
         ReplyError::INTERNAL
     };
     let state = &session.worker.state;
-    let record =
-        state.engine.promotion(id).await.map_err(failed)?.ok_or(ReplyError::UNKNOWN_CHANNEL)?;
+    let record = state.engine.promotion(id).await.map_err(failed)?.ok_or(ReplyError::UNKNOWN_CHANNEL)?;
     let staff = match session.user() {
         Some(user) => state.catalogue.role_at(record.store.id, user).await.map_err(failed)?.is_some(),
         None => false,

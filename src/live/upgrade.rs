@@ -6,12 +6,13 @@ use crate::limits::HANDSHAKE_TIMEOUT;
 use crate::problem::{Code, Language, Problem};
 use actix_codec::Framed;
 use actix_http::header::{self, HeaderMap, HeaderName};
-use actix_http::{Method, Request, h1};
+use actix_http::{HttpMessage, Method, Request, h1};
 use actix_rt::net::TcpStream;
 use base64::Engine as _;
 use std::io;
 use std::rc::Rc;
 use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const LIVE: &str = "/api/v1/live";
 const ECHO: &str = "/api/v1/bench/echo";
@@ -96,7 +97,7 @@ fn check(
             "Only centrifuge-json is spoken for now.",
         ));
     }
-    let accept = String::from_utf8_lossy(&actix_http::ws::hash_key(key.as_bytes())).into_owned();
+    let accept = derive_accept_key(key.as_bytes());
     Ok(Handshake { accept, json_protocol })
 }
 
