@@ -169,7 +169,7 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
         eight.copy_from_slice(chunk);
         chunk.copy_from_slice(&(u64::from_ne_bytes(eight) ^ wide).to_ne_bytes());
     }
-    for (byte, mask) in chunks.into_remainder().iter_mut().zip(mask) {
+    for (byte, mask) in chunks.into_remainder().iter_mut().zip(mask.into_iter().cycle()) {
         *byte ^= mask;
     }
 }
@@ -345,9 +345,8 @@ mod tests {
         frame[0] = first;
         frame[1] |= 0x80;
         frame.put_slice(&MASK);
-        let mut masked = payload.to_vec();
-        unmask(&mut masked, MASK);
-        frame.put_slice(&masked);
+        // By the letter of the RFC, not by the code under test.
+        frame.extend(payload.iter().enumerate().map(|(nth, byte)| byte ^ MASK[nth % 4]));
         frame.to_vec()
     }
 
@@ -388,6 +387,14 @@ mod tests {
             ["Ping([104, 105])", "Pong", "Text(\"café\")", "Binary([1, 2, 3])", "Close(Some(1000))"];
         for step in [1, 2, 3, 7, 1_000] {
             assert_eq!(decode(&bytes, step), (expected.map(String::from).to_vec(), Ok(())));
+        }
+    }
+
+    #[test]
+    fn payloads_of_every_length_are_unmasked() {
+        for length in 0..70usize {
+            let payload: Vec<u8> = (0..length).map(|n| n as u8 ^ 0x5a).collect();
+            assert_eq!(decode(&frame(0x82, &payload), 1_000).0, [format!("Binary({payload:?})")]);
         }
     }
 
