@@ -54,6 +54,8 @@ impl<S: Sink> Shard<S> {
 
     /// Subscribes a session: registration and snapshot in one stretch, so that nothing falls between.
     pub fn subscribe(&mut self, slot: u32, seat: Seat, known: &Known) -> Snapshot {
+        // What was published before this is in the snapshot, not behind it.
+        self.take_in();
         self.unsubscribe(slot);
         let mut snapshot = Snapshot::default();
         let Some(session) = self.sessions.get_mut(slot) else { return snapshot };
@@ -94,6 +96,7 @@ impl<S: Sink> Shard<S> {
     /// Moves a session. What entered, changed or left is on its way before this returns; `None` if it is not
     /// subscribed.
     pub fn relocate(&mut self, slot: u32, to: Move) -> Option<Moved> {
+        self.take_in();
         let session = self.sessions.get_mut(slot)?;
         let seat = session.seat.as_mut()?;
         let before = seat.place.map(|place| place.cells);

@@ -119,8 +119,8 @@ impl<S: Sink> Shard<S> {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let whom = (slot, session.generation);
         let Some(person) = &mut session.person else { return };
-        // Rounded up: a session never ends before its token.
-        let ticks = ticks_of_ms(expires_in_ms);
+        // Rounded up, and one more since the current tick has begun already: a session never ends before its token.
+        let ticks = ticks_of_ms(expires_in_ms).saturating_add(1);
         person.family = family;
         person.expires_at = now.saturating_add(ticks);
         if !std::mem::replace(&mut person.expiry_armed, true) {
