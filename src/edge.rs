@@ -1,11 +1,10 @@
 //! Sockets to services: the listener, the App with its middleware, and what ties the live edge in.
 
-use crate::auth::Auth;
 use crate::config::Settings;
 use crate::http::context::language;
 use crate::http::{HttpState, routes};
 use crate::limits::*;
-use crate::metrics::Metrics;
+use crate::live::LiveEdge;
 use actix_cors::Cors;
 use actix_http::HttpService;
 use actix_server::Server;
@@ -15,45 +14,8 @@ use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, web};
-use flash_actors::feed::{Feed, Pulse, Update};
-use flash_domain::claim::Claim;
-use flash_domain::ids::PromotionId;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Placeholder until the hubs are in.
-pub struct Quiet;
-
-impl Feed for Quiet {
-    fn publish(&self, _: Update) {}
-    fn claims_changed(&self, _: &[Claim]) {}
-    fn pulse(&self, _: PromotionId) -> Arc<Pulse> {
-        Arc::default()
-    }
-}
-
-impl Quiet {
-    /// Placeholder.
-    pub async fn drain(&self, _: Duration) {}
-}
-
-/// All hubs.
-pub type SharedHubs = Arc<Quiet>;
-
-/// Placeholder.
-pub fn hubs() -> SharedHubs {
-    Arc::new(Quiet)
-}
-
-/// Placeholder.
-pub fn end_sessions_of_revoked(_: &Auth, _: &SharedHubs) {}
-
-/// Placeholder.
-pub fn count_sessions(_: &Metrics, _: &SharedHubs) {}
-
-/// Placeholder.
-pub async fn wait_for_hubs(_: &SharedHubs, _: usize) {}
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -65,7 +27,7 @@ pub fn listen(
     settings: &Settings,
     listener: TcpListener,
     state: Arc<HttpState>,
-    _hubs: SharedHubs,
+    live: LiveEdge,
 ) -> std::io::Result<Server> {
     let server = Server::build()
         .workers(settings.workers)
@@ -85,6 +47,7 @@ pub fn listen(
                     // Without it an answer's last packet waits for the client's delayed acknowledgement.
                     let _best_effort = socket.set_nodelay(true);
                 })
+                .upgrade(live.upgrades())
                 .h1(map_config(app, |_| AppConfig::default()))
                 .tcp()
         })?;

@@ -11,6 +11,8 @@ use crate::edge;
 use crate::http::HttpState;
 use crate::http::rates::Rates;
 use crate::limits;
+use crate::live::encode::Json;
+use crate::live::{self, LiveEdge, LiveSettings, LiveState};
 use crate::metrics::Metrics;
 use crate::mint::SystemMint;
 use actix::Actor;
@@ -18,6 +20,7 @@ use actix_rt::Arbiter;
 use base64::Engine as _;
 use flash_actors::engine::{Engine, EngineParts};
 use flash_actors::feed::Feed;
+use flash_actors::hub::Hubs;
 use flash_actors::jobs::{Job, JobParts, Jobs};
 use flash_actors::outbox::OutboxRelay;
 use flash_actors::ports::clock::{Clock, SharedClock, SharedMint, SystemClock};
@@ -30,6 +33,8 @@ use std::time::Duration;
 
 /// How long a start waits for another process to let go of the embedded database.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a start waits for the workers' hubs.
+const HUBS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for requests in flight, in seconds.
 const REQUESTS_PATIENCE_S: u64 = 3;
 /// How long a shutdown waits for commits.
@@ -117,7 +122,8 @@ fn secret(settings: &Settings) -> Result<Vec<u8>, ServeError> {
 /// Everything that runs, to be ended in order.
 struct Running {
     state: Arc<HttpState>,
-    hubs: edge::SharedHubs,
+    hubs: Arc<Hubs>,
+    live: LiveEdge,
     stores: Stores,
     arbiters: Vec<Arbiter>,
     _lock: Option<DatabaseLock>,
@@ -147,13 +153,15 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let revoked = running.stores.accounts.revoked_since(since).await;
     auth.know_revoked(revoked.map_err(|error| ServeError::Start(error.to_string()))?);
 
-    let server = edge::listen(&settings, listener, running.state.clone(), running.hubs.clone())
+    let server = edge::listen(&settings, listener, running.state.clone(), running.live.clone())
         .map_err(|error| ServeError::Start(error.to_string()))?;
     let handle = server.handle();
     let server = actix_rt::spawn(server);
     println!("listening on http://{address}");
     tracing::info!(%address, workers = settings.workers, database = database_name(&settings), "serving");
-    edge::wait_for_hubs(&running.hubs, settings.workers).await;
+    if !live::wait_for_hubs(&running.hubs, settings.workers, HUBS_PATIENCE).await {
+        tracing::warn!("not every worker's hub has joined yet");
+    }
     if let Err(error) = running.state.engine.wake().await {
         tracing::error!(%error, "promotions could not be woken; the check job tries again");
     }
@@ -162,7 +170,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     tracing::info!("draining");
     running.state.draining.store(true, Ordering::Release);
-    running.hubs.drain(DRAIN_SPREAD).await;
+    live::drain(&running.hubs, DRAIN_SPREAD).await;
     let stopped = tokio::time::timeout(Duration::from_secs(REQUESTS_PATIENCE_S + 1), handle.stop(true)).await;
     if tokio::time::timeout(COMMITS_PATIENCE, running.state.engine.close()).await.is_err() {
         tracing::error!("commits did not finish in time");
@@ -186,7 +194,7 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
     let secret = secret(settings)?;
     let previous = settings.jwt_previous_secret.as_deref();
     let auth = Arc::new(Auth::new(&secret, previous, settings.access_token_seconds));
-    let hubs = edge::hubs();
+    let hubs = Hubs::new(Arc::new(Json), settings.sessions_max);
     let feed: Arc<dyn Feed> = hubs.clone();
     let engine = Engine::start(EngineParts {
         store: stores.store.clone(),
@@ -197,9 +205,7 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
         promotions: promotions.handle(),
         persistence: persistence.handle(),
     });
-    edge::end_sessions_of_revoked(&auth, &hubs);
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Start(error.to_string()))?);
-    edge::count_sessions(&metrics, &hubs);
     let state = Arc::new(HttpState {
         engine,
         store: stores.store.clone(),
@@ -215,7 +221,23 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
         bench: settings.bench,
         cors_origins: settings.cors_origins.clone(),
     });
-    Ok(Running { state, hubs, stores, arbiters: vec![promotions, persistence], _lock: lock })
+    let rates = state.clone();
+    let live = LiveEdge::new(LiveState {
+        engine: state.engine.clone(),
+        catalogue: stores.catalogue.clone(),
+        auth: state.auth.clone(),
+        hubs: hubs.clone(),
+        metrics: state.metrics.clone(),
+        claim_rate: Arc::new(move |user| {
+            rates.rates.claim(user).err().map(|too_often| too_often.retry_after_ms)
+        }),
+        settings: LiveSettings {
+            allow_anonymous: settings.allow_anonymous,
+            origins: settings.cors_origins.clone(),
+            bench: settings.bench,
+        },
+    });
+    Ok(Running { state, hubs, live, stores, arbiters: vec![promotions, persistence], _lock: lock })
 }
 
 fn start_jobs(settings: &Settings, running: &Running) {
