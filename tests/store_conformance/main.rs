@@ -7,6 +7,7 @@
 
 mod cluster;
 mod guarantees;
+mod people;
 mod place;
 mod world;
 
@@ -44,4 +45,13 @@ suite! {
         the_wakeful_are_found,
         the_outbox_keeps_order,
         the_audit_finds_what_is_wrong;
+    people:
+        a_person_registers_and_changes,
+        one_of_many_gets_the_email,
+        people_are_listed,
+        a_person_is_forgotten,
+        a_family_rotates,
+        one_of_many_rotates,
+        families_end,
+        segments_count_confirmed_claims;
 }
