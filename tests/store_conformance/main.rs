@@ -9,6 +9,7 @@ mod cluster;
 mod guarantees;
 mod people;
 mod place;
+mod places;
 mod world;
 
 macro_rules! suite {
@@ -54,4 +55,13 @@ suite! {
         one_of_many_rotates,
         families_end,
         segments_count_confirmed_claims;
+    places:
+        the_schema_is_brought_up,
+        a_key_is_used_once,
+        a_conflict_uses_no_key,
+        a_store_lives,
+        staff_comes_and_goes,
+        stores_are_followed,
+        a_product_lives,
+        job_runs_are_kept;
 }
