@@ -9,9 +9,15 @@ use std::borrow::Cow;
 type Source = &'static [(i64, &'static str, &'static str)];
 
 /// The embedded store's.
-pub const SQLITE: Source = &[(1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql"))];
+pub const SQLITE: Source = &[
+    (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
+    (2, "search", include_str!("../../migrations/sqlite/0002_search.sql")),
+];
 /// PostgreSQL's.
-pub const POSTGRES: Source = &[(1, "initial", include_str!("../../migrations/postgres/0001_initial.sql"))];
+pub const POSTGRES: Source = &[
+    (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
+    (2, "search", include_str!("../../migrations/postgres/0002_search.sql")),
+];
 
 /// How a database's schema relates to this program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,6 +34,7 @@ type DbTransaction<'a> = sqlx::Transaction<'a, sqlx::Postgres>;
 
 const FOR_UPDATE: &str = " FOR UPDATE";
 const FOR_UPDATE_OF_F: &str = " FOR UPDATE OF f";
+const FOR_SHARE_OF_SP: &str = " FOR SHARE OF s, p";
 
 /// Connections for everything but the commits of promotions.
 const POOL: u32 = 8;

@@ -35,6 +35,7 @@ type DbTransaction<'a> = sqlx::Transaction<'a, sqlx::Sqlite>;
 /// SQLite has no row locks: the single writer holds them all.
 const FOR_UPDATE: &str = "";
 const FOR_UPDATE_OF_F: &str = "";
+const FOR_SHARE_OF_SP: &str = "";
 
 /// Connections that read beside the writer; more would only queue for the two cores this is made for.
 const READERS: u32 = 4;

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod cluster;
+mod documents;
 mod guarantees;
 mod people;
 mod place;
@@ -64,4 +65,13 @@ suite! {
         stores_are_followed,
         a_product_lives,
         job_runs_are_kept;
+    documents:
+        a_launch_is_one_transaction,
+        a_draft_is_deleted,
+        a_date_has_one_occurrence,
+        a_series_lives,
+        promotions_are_listed,
+        promotions_are_searched,
+        claims_are_listed,
+        a_store_ends_or_launches;
 }

@@ -118,6 +118,10 @@ impl Adapter {
     }
 
     pub(super) async fn hide_store(&self, id: StoreId, now: UnixMillis) -> Result<bool, PortError> {
+        let mut transaction = self.begin().await?;
+        // First the lock, which waits for launches under way, then a statement that sees what they wrote.
+        let sql = format!("SELECT 1 FROM stores WHERE id = $1{}", super::FOR_UPDATE);
+        sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch_all(&mut *transaction).await.map_err(certain)?;
         let done = sqlx::query(
             "UPDATE stores SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL \
              AND NOT EXISTS (SELECT 1 FROM promotions WHERE store_id = $1 AND status IN (1, 2, 3) AND ends_at > $2) \
@@ -125,9 +129,10 @@ impl Adapter {
         )
         .bind(id.0)
         .bind(now.0)
-        .execute(self.writer())
+        .execute(&mut *transaction)
         .await
-        .map_err(unsure)?;
+        .map_err(certain)?;
+        transaction.commit().await.map_err(unsure)?;
         Ok(done.rows_affected() == 1)
     }
 

@@ -16,10 +16,10 @@ use uuid::Uuid;
 const INSERT_PROMOTION: &str = "INSERT INTO promotions (id, series_id, series_date, store_id, store_name, store_lat, \
      store_lng, cell_8, cell_6, cell_4, product_id, product_name, product_image_url, price_amount, currency, \
      original_amount, stock, per_shopper_limit, starts_at, ends_at, reach_m, claim_within_m, hold_seconds, segments, \
-     category, status, held, sold, v, decided_at, created_at, epoch, commit_seq) SELECT $1, $2, $3, s.id, $5, $6, $7, \
+     category, status, held, sold, v, decided_at, created_at, search_text, epoch, commit_seq) SELECT $1, $2, $3, s.id, $5, $6, $7, \
      $8, $9, $10, p.id, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, \
-     $31, 0, 0 FROM stores s, products p WHERE s.id = $4 AND s.deleted_at IS NULL AND p.id = $11 \
-     AND p.deleted_at IS NULL AND p.store_id = s.id ON CONFLICT (series_id, series_date) DO NOTHING";
+     $31, $32, 0, 0 FROM stores s, products p WHERE s.id = $4 AND s.deleted_at IS NULL AND p.id = $11 \
+     AND p.deleted_at IS NULL AND p.store_id = s.id";
 
 async fn insert_promotion(
     transaction: &mut DbTransaction<'_>,
@@ -29,7 +29,13 @@ async fn insert_promotion(
     let [cell_8, cell_6, cell_4] =
         SessionCells::of(record.store.location).as_array().map(|cell| u64::from(cell) as i64);
     let (terms, counters) = (record.terms, record.counters);
-    let done = sqlx::query(INSERT_PROMOTION)
+    let search_text = format!("{}\n{}", record.product.name.to_lowercase(), record.store.name.to_lowercase());
+    // Store and product are locked: they can't be deleted until this is committed.
+    let sql = format!(
+        "{INSERT_PROMOTION}{} ON CONFLICT (series_id, series_date) DO NOTHING",
+        super::FOR_SHARE_OF_SP
+    );
+    let done = sqlx::query(AssertSqlSafe(sql))
         .bind(record.id.0)
         .bind(record.series_id.map(|id| id.0))
         .bind(series_date)
@@ -61,6 +67,7 @@ async fn insert_promotion(
         .bind(counters.v as i64)
         .bind(counters.decided_at.0)
         .bind(record.created_at.0)
+        .bind(search_text)
         .execute(&mut **transaction)
         .await
         .map_err(certain)?;
@@ -128,6 +135,15 @@ impl Adapter {
         let mut transaction = self.begin().await?;
         if let Some(before) = super::keys::claim_key(&mut transaction, key).await? {
             return Ok(Created::Before(before));
+        }
+        let sql = format!(
+            "SELECT 1 FROM stores s, products p WHERE s.id = $1 AND s.deleted_at IS NULL AND p.id = $2 \
+             AND p.deleted_at IS NULL AND p.store_id = s.id{}",
+            super::FOR_SHARE_OF_SP
+        );
+        let there = sqlx::query(AssertSqlSafe(sql)).bind(series.store_id.0).bind(series.product_id.0);
+        if there.fetch_all(&mut *transaction).await.map_err(certain)?.is_empty() {
+            return Ok(Created::Conflict);
         }
         let terms = series.terms;
         let window = serde_json::to_string(&series.window).map_err(|_| rows::corrupt("daily_window"))?;
@@ -241,6 +257,9 @@ impl Adapter {
         before: Option<PromotionId>,
         limit: u32,
     ) -> Result<Page<PromotionRecord>, PortError> {
+        if filter.cells.as_ref().is_some_and(|(_, cells)| cells.is_empty()) {
+            return Ok(Page { items: Vec::new(), more: false });
+        }
         let mut query =
             QueryBuilder::<super::Db>::new(format!("SELECT {PROMOTION} FROM promotions WHERE 1 = 1"));
         if let Some(store) = filter.store_id {
@@ -268,8 +287,7 @@ impl Adapter {
                 "%{}%",
                 text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
             );
-            query.push(" AND (LOWER(product_name) LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
-            query.push(" OR LOWER(store_name) LIKE ").push_bind(pattern).push(" ESCAPE '\\')");
+            query.push(" AND search_text LIKE ").push_bind(pattern).push(" ESCAPE '\\'");
         }
         if let Some(before) = before {
             query.push(" AND id < ").push_bind(before.0);

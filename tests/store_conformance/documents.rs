@@ -1,0 +1,302 @@
+//! Promotions, series and claims as documents (`actors/src/ports/catalogue.rs`).
+
+use crate::place::Place;
+use crate::places::key;
+use crate::world::*;
+use flash_actors::ports::catalogue::*;
+use flash_domain::claim::ClaimStatus;
+use flash_domain::event::Event;
+use flash_domain::geo::{Location, SessionCells};
+use flash_domain::ids::*;
+use flash_domain::promotion::{PromotionRecord, Status};
+use flash_domain::segment::Segments;
+use flash_domain::series::DailyWindow;
+use flash_domain::time::UnixMillis;
+use uuid::Uuid;
+
+fn series(world: &World) -> SeriesRow {
+    let mut terms = terms(9);
+    (terms.starts_at, terms.ends_at) = (UnixMillis(0), UnixMillis(0));
+    SeriesRow {
+        id: SeriesId(Uuid::now_v7()),
+        store_id: world.store.id,
+        product_id: world.product.id,
+        terms,
+        window: DailyWindow {
+            from: "17:00".parse().unwrap(),
+            to: "01:30:15".parse().unwrap(),
+            timezone: "America/Bogota".to_owned(),
+            start_date: "2026-11-24".parse().unwrap(),
+            end_date: None,
+        },
+        last_date: None,
+        cancelled: false,
+        created_at: NOW,
+    }
+}
+
+fn occurrence(world: &World, series: &SeriesRow) -> PromotionRecord {
+    let mut record = world.record(Status::Scheduled, 9);
+    record.series_id = Some(series.id);
+    record
+}
+
+/// A launch writes record, event and key together; the key's second use writes nothing.
+pub async fn a_launch_is_one_transaction(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let catalogue = &world.stores.catalogue;
+    let mut record = world.record(Status::Scheduled, 5);
+    record.terms.segments = Segments::from_bits(0b101);
+    record.terms.per_shopper_limit = None;
+    record.terms.claim_within_m = None;
+    record.terms.category = None;
+    record.product.image_url = None;
+    let launched = vec![event(record.id, 1, Event::Launched)];
+    let used = key(world.owner.id, "launch", "{}");
+    let created =
+        catalogue.create_promotion(record.clone(), None, launched.clone(), Some(used.clone())).await.unwrap();
+    assert_eq!(created, Created::Fresh);
+    let again = world.record(Status::Scheduled, 5);
+    let events = vec![event(again.id, 1, Event::Launched)];
+    let answer = catalogue.create_promotion(again.clone(), None, events, Some(used.clone())).await.unwrap();
+    assert_eq!(answer, Created::Before(used));
+    assert!(catalogue.promotion(again.id).await.unwrap().is_none());
+    assert_eq!(catalogue.promotion(record.id).await.unwrap(), Some(record));
+    assert_eq!(world.stores.store.outbox_waiting(10).await.unwrap(), launched);
+}
+
+/// Only drafts can be deleted.
+pub async fn a_draft_is_deleted(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let catalogue = &world.stores.catalogue;
+    let draft = world.stored(world.record(Status::Draft, 1)).await;
+    let scheduled = world.stored(world.record(Status::Scheduled, 1)).await;
+    assert!(catalogue.delete_draft(draft.id).await.unwrap());
+    assert!(!catalogue.delete_draft(draft.id).await.unwrap());
+    assert!(!catalogue.delete_draft(scheduled.id).await.unwrap());
+    assert!(catalogue.promotion(draft.id).await.unwrap().is_none());
+    assert!(catalogue.promotion(scheduled.id).await.unwrap().is_some());
+}
+
+/// A series and its first occurrence are written together; each date has one occurrence, whoever makes it.
+pub async fn a_date_has_one_occurrence(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let catalogue = &world.stores.catalogue;
+    let mut row = series(&world);
+    let first = occurrence(&world, &row);
+    let launched = vec![event(first.id, 1, Event::Launched)];
+    let used = key(world.owner.id, "series", "{}");
+    let with_first = Some((first.clone(), "2026-11-24".to_owned()));
+    let created =
+        catalogue.create_series(row.clone(), with_first, launched.clone(), Some(used.clone())).await.unwrap();
+    assert_eq!(created, Created::Fresh);
+    row.last_date = Some("2026-11-24".to_owned());
+    assert_eq!(catalogue.series(row.id).await.unwrap().as_ref(), Some(&row));
+    assert_eq!(catalogue.promotion(first.id).await.unwrap(), Some(first));
+    let answer = catalogue.create_series(series(&world), None, Vec::new(), Some(used.clone())).await.unwrap();
+    assert_eq!(answer, Created::Before(used));
+
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let (catalogue, next) = (catalogue.clone(), occurrence(&world, &row));
+        let events = vec![event(next.id, 1, Event::Launched)];
+        let date = Some("2026-11-25".to_owned());
+        tasks.spawn(async move { catalogue.create_promotion(next, date, events, None).await.unwrap() });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| **answer == Created::Fresh).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| **answer == Created::Conflict).count(), 5);
+    assert_eq!(world.stores.store.outbox_waiting(10).await.unwrap().len(), 2);
+    row.last_date = Some("2026-11-25".to_owned());
+    assert_eq!(catalogue.series(row.id).await.unwrap(), Some(row));
+}
+
+/// Series are changed, found while they run, and hold their store until they are called off.
+pub async fn a_series_lives(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let catalogue = &world.stores.catalogue;
+    let rows = [series(&world), series(&world), series(&world)];
+    for row in &rows {
+        let created = catalogue.create_series(row.clone(), None, Vec::new(), None).await.unwrap();
+        assert_eq!(created, Created::Fresh);
+    }
+    let mut row = rows[1].clone();
+    row.terms.stock = 1_000_000;
+    row.terms.price = money(1);
+    row.window.from = "00:00".parse().unwrap();
+    row.window.end_date = Some("2027-01-01".parse().unwrap());
+    assert!(catalogue.update_series(row.clone()).await.unwrap());
+    assert_eq!(catalogue.series(row.id).await.unwrap(), Some(row.clone()));
+    assert!(!catalogue.update_series(series(&world)).await.unwrap());
+    assert!(catalogue.series(SeriesId(Uuid::now_v7())).await.unwrap().is_none());
+    assert_eq!(catalogue.running_series(None, 2).await.unwrap(), [rows[0].clone(), row.clone()]);
+    assert_eq!(catalogue.running_series(Some(row.id), 2).await.unwrap(), [rows[2].clone()]);
+    for mut row in [rows[0].clone(), rows[2].clone(), row] {
+        assert!(!catalogue.delete_store(world.store.id, NOW).await.unwrap());
+        row.cancelled = true;
+        assert!(catalogue.update_series(row).await.unwrap());
+    }
+    assert!(catalogue.running_series(None, 10).await.unwrap().is_empty());
+    assert!(catalogue.delete_store(world.store.id, NOW).await.unwrap());
+    let answer = catalogue.create_series(series(&world), None, Vec::new(), None).await.unwrap();
+    assert_eq!(answer, Created::Conflict);
+}
+
+/// Lists say what is so now, whatever was stored when: the newest first, in pages, filtered.
+pub async fn promotions_are_listed(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let catalogue = &world.stores.catalogue;
+    let with = |status, starts_ms, ends_ms, category: &str| {
+        let mut record = world.record(status, 5);
+        record.terms.starts_at = later(starts_ms);
+        record.terms.ends_at = later(ends_ms);
+        record.terms.category = Some(category.to_owned());
+        record
+    };
+    let mut all = Vec::new();
+    for record in [
+        with(Status::Draft, 0, 9_000, "food"),
+        with(Status::Scheduled, 1, 9_000, "food"),
+        with(Status::Scheduled, 0, 9_000, "food"),
+        with(Status::Live, -9, 9_000, "drink"),
+        with(Status::Live, -9, 0, "food"),
+        with(Status::Paused, -9, 9_000, "food"),
+        with(Status::Paused, -9, 0, "food"),
+        with(Status::Ended, -9, -1, "food"),
+        with(Status::Cancelled, 5, 9_000, "food"),
+    ] {
+        all.push(world.stored(record).await.id);
+    }
+    let list = async |filter: PromotionFilter| {
+        let page = catalogue.promotions(filter, NOW, None, 100).await.unwrap();
+        assert!(!page.more);
+        let position = |record: PromotionRecord| all.iter().position(|id| *id == record.id).unwrap();
+        page.items.into_iter().map(position).collect::<Vec<_>>()
+    };
+    let base = PromotionFilter::default;
+    assert_eq!(list(base()).await, [8, 7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(list(PromotionFilter { drafts: true, ..base() }).await, [8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    assert_eq!(list(PromotionFilter { current_only: true, ..base() }).await, [5, 3, 2, 1]);
+    for (status, expected) in [
+        (Status::Draft, vec![]),
+        (Status::Scheduled, vec![1]),
+        (Status::Live, vec![3, 2]),
+        (Status::Paused, vec![5]),
+        (Status::Ended, vec![7, 6, 4]),
+        (Status::Cancelled, vec![8]),
+    ] {
+        let filter = PromotionFilter { status: Some(status), current_only: true, ..base() };
+        assert_eq!(list(filter).await, expected, "{status:?}");
+    }
+    let drafts = PromotionFilter { status: Some(Status::Draft), drafts: true, ..base() };
+    assert_eq!(list(drafts).await, [0]);
+    assert_eq!(list(PromotionFilter { category: Some("drink".to_owned()), ..base() }).await, [3]);
+    let elsewhere = PromotionFilter { store_id: Some(StoreId(Uuid::now_v7())), ..base() };
+    assert!(list(elsewhere).await.is_empty());
+    let here = PromotionFilter { store_id: Some(world.store.id), ..base() };
+    assert_eq!(list(here.clone()).await.len(), 8);
+    let page = catalogue.promotions(here.clone(), NOW, None, 3).await.unwrap();
+    assert_eq!((page.items.len(), page.more, page.items[2].id), (3, true, all[6]));
+    let page = catalogue.promotions(here, NOW, Some(all[3]), 3).await.unwrap();
+    assert_eq!((page.items.len(), page.more, page.items[0].id), (2, false, all[2]));
+}
+
+/// Promotions are found by the cells of their store and by a part of a name; what means something in LIKE means
+/// nothing here.
+pub async fn promotions_are_searched(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let catalogue = &world.stores.catalogue;
+    let near = world.live(1).await;
+    let mut far = world.record(Status::Live, 1);
+    far.store.location = Location::new(4.711, -74.0721).unwrap();
+    far.store.name = "Cafe_Bogota".to_owned();
+    far.product.name = "Tinto".to_owned();
+    world.stored(far.clone()).await;
+    let ids = async |filter: PromotionFilter| {
+        let page = catalogue.promotions(filter, NOW, None, 100).await.unwrap();
+        page.items.into_iter().map(|record| record.id).collect::<Vec<_>>()
+    };
+    let cells = |at: Location| SessionCells::of(at).as_array().map(u64::from);
+    for (place, resolution) in [8, 6, 4].into_iter().enumerate() {
+        let (here, there) = (cells(medellin())[place], cells(far.store.location)[place]);
+        let of = |cells| PromotionFilter { cells: Some((resolution, cells)), ..PromotionFilter::default() };
+        assert_eq!(ids(of(vec![here])).await, [near.id], "{resolution}");
+        assert_eq!(ids(of(vec![here, there])).await, [far.id, near.id], "{resolution}");
+        assert!(ids(of(vec![1])).await.is_empty());
+        assert!(ids(of(Vec::new())).await.is_empty());
+    }
+    let named = |text: &str| PromotionFilter { text: Some(text.to_owned()), ..PromotionFilter::default() };
+    assert_eq!(ids(named("TINT")).await, [far.id]);
+    assert_eq!(ids(named("e_b")).await, [far.id]);
+    assert_eq!(ids(named("50 %")).await, [near.id]);
+    assert_eq!(ids(named("pan")).await, [near.id]);
+    assert_eq!(ids(named("PANADERÍA")).await, [near.id]);
+    for nothing in ["t_nto", "%tinto", "\\", "' OR 1=1 --"] {
+        assert!(ids(named(nothing)).await.is_empty(), "{nothing}");
+    }
+}
+
+/// Claims as lists: a shopper's own, a promotion's, by key, by code, and counted.
+pub async fn claims_are_listed(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let (catalogue, store) = (&world.stores.catalogue, &world.stores.store);
+    let (ana, luz) = (world.shopper().await, world.shopper().await);
+    let (one, two) = (world.live(9).await, world.live(9).await);
+    let mut claims = [held(&one, ana), held(&two, ana), held(&one, ana), held(&one, luz), held(&one, ana)];
+    claims[1].quantity = 3;
+    claims[2] = confirmed(claims[2].clone(), later(1));
+    (claims[4].status, claims[4].closed_at) = (ClaimStatus::Expired, Some(later(2)));
+    claims[1].idempotency_key = claims[0].idempotency_key.clone();
+    for record in [&one, &two] {
+        store.load(record.id).await.unwrap();
+        let theirs = claims.iter().filter(|claim| claim.promotion_id == record.id).cloned().collect();
+        store.commit(vec![commit(record, 1, 1, theirs)]).await.unwrap();
+    }
+    let [c0, c1, c2, c3, c4] = claims;
+    assert_eq!(catalogue.claim(c2.id).await.unwrap().as_ref(), Some(&c2));
+    assert!(catalogue.claim(ClaimId(Uuid::now_v7())).await.unwrap().is_none());
+    let page = catalogue.claims_of(ana, None, None, 3).await.unwrap();
+    assert_eq!((page.items, page.more), (vec![c4.clone(), c2.clone(), c1.clone()], true));
+    let page = catalogue.claims_of(ana, None, Some(c1.id), 3).await.unwrap();
+    assert_eq!((page.items, page.more), (vec![c0.clone()], false));
+    let page = catalogue.claims_of(ana, Some(c0.idempotency_key.to_string()), None, 3).await.unwrap();
+    assert_eq!(page.items, [c1.clone(), c0.clone()]);
+    let foreign = catalogue.claims_of(luz, Some(c0.idempotency_key.to_string()), None, 3).await.unwrap();
+    assert!(foreign.items.is_empty());
+    let open = catalogue.open_claims(ana, 10).await.unwrap();
+    assert_eq!(open, [c2.clone(), c1.clone(), c0.clone()]);
+    assert_eq!(catalogue.open_claims(ana, 1).await.unwrap(), open[..1]);
+    let page = catalogue.claims_on(one.id, Some(c0.id), 2).await.unwrap();
+    let ids = page.items.iter().map(|(claim, name)| (claim.id, name.as_str())).collect::<Vec<_>>();
+    assert_eq!((ids, page.more), (vec![(c2.id, "Ana María Ñ"), (c3.id, "Ana María Ñ")], true));
+    let counts = catalogue.claim_counts(one.id).await.unwrap();
+    let count = |status, claims| StatusCount { status, claims, units: claims };
+    let expected =
+        [count(ClaimStatus::Held, 2), count(ClaimStatus::Confirmed, 1), count(ClaimStatus::Expired, 1)];
+    assert_eq!(counts, expected);
+    assert_eq!(catalogue.claim_counts(two.id).await.unwrap()[0].units, 3);
+    let code = c3.redemption_code.to_string();
+    assert_eq!(catalogue.claim_by_code(world.store.id, &code).await.unwrap(), Some(c3));
+    assert!(catalogue.claim_by_code(StoreId(Uuid::now_v7()), &code).await.unwrap().is_none());
+    assert!(catalogue.claim_by_code(world.store.id, "NOSUCH").await.unwrap().is_none());
+}
+
+/// However a launch and the end of its store meet, a store that is gone has nothing running.
+pub async fn a_store_ends_or_launches(place: Place) {
+    let world = World::new(place.ready().await).await;
+    for _ in 0..20 {
+        let store = store_of(&world.owner);
+        let product = product_of(&store);
+        let catalogue = world.stores.catalogue.clone();
+        catalogue.create_store(store.clone(), None).await.unwrap();
+        catalogue.create_product(product.clone(), None).await.unwrap();
+        let mut record = world.record(Status::Live, 1);
+        (record.store.id, record.product.id) = (store.id, product.id);
+        let launcher = catalogue.clone();
+        let launch = tokio::spawn(async move {
+            launcher.create_promotion(record, None, Vec::new(), None).await.unwrap() == Created::Fresh
+        });
+        let deleted = catalogue.delete_store(store.id, NOW).await.unwrap();
+        assert_ne!(launch.await.unwrap(), deleted);
+    }
+}
