@@ -1,5 +1,6 @@
 //! One suite for every port that the stores implement, run against SQLite and PostgreSQL alike: each function of the
-//! modules below is a test of both. What only one of them can break (connections cut, disks full) is in `faults`.
+//! modules below is a test of both. What only one of them can meet (connections cut, sessions ended) is
+//! in `faults`, what happens to whole processes (killed, on a full disk) in `endings`.
 //!
 //! `cargo test --test store_conformance`; see `cluster` for where PostgreSQL comes from.
 
@@ -7,10 +8,13 @@
 
 mod cluster;
 mod documents;
+mod endings;
+mod faults;
 mod guarantees;
 mod people;
 mod place;
 mod places;
+mod proxy;
 mod world;
 
 macro_rules! suite {
