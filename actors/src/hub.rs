@@ -13,6 +13,8 @@ pub mod registry;
 pub mod session;
 pub mod shard;
 pub mod slab;
+#[cfg(test)]
+mod tests;
 mod timers;
 pub mod topics;
 pub mod wire;

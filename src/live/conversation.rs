@@ -362,12 +362,12 @@ impl Conversation {
         }
     }
 
-    /// Runs what needs a port; its reply leaves when it is there. Too many at once are refused.
+    /// Runs what needs a port; the result of an rpc leaves when it is there. Too many at once are refused.
     pub fn later(
         self: &Rc<Self>,
         id: u32,
         replies: &mut Replies,
-        what: impl Future<Output = Result<(&'static str, String), ReplyError>> + 'static,
+        what: impl Future<Output = Result<Option<String>, ReplyError>> + 'static,
     ) -> bool {
         if self.in_flight.get() >= COMMANDS_IN_FLIGHT_MAX {
             replies.error(id, ReplyError::TOO_MANY_REQUESTS);
@@ -381,8 +381,8 @@ impl Conversation {
             let mut replies = Replies::default();
             match outcome {
                 // It has answered by itself.
-                Ok((method, _)) if method.is_empty() => {}
-                Ok((method, result)) => replies.result(id, method, &result),
+                Ok(None) => {}
+                Ok(Some(result)) => replies.result(id, "rpc", &result),
                 Err(error) => replies.error(id, error),
             }
             this.reply(&mut replies);

@@ -10,6 +10,7 @@ use crate::wire::claim::ClaimJson;
 use flash_actors::engine::ClaimRequest;
 use flash_actors::hub::nearby::{Known, Move};
 use flash_actors::hub::session::{Place, Seat};
+use flash_domain::claim::Claim;
 use flash_domain::geo::{Location, Reach};
 use flash_domain::ids::{ClaimId, PromotionId};
 use flash_domain::limits::{
@@ -127,12 +128,12 @@ impl ClaimData {
     }
 }
 
-fn outcome(result: Result<flash_domain::claim::Claim, Problem>) -> (&'static str, String) {
+fn outcome(result: Result<Claim, Problem>) -> String {
     let data = match result {
         Ok(claim) => json(&ClaimJson::from(&claim)),
         Err(problem) => problem_json(&problem),
     };
-    ("rpc", format!(r#"{{"data":{data}}}"#))
+    format!(r#"{{"data":{data}}}"#)
 }
 
 /// `claim`: as over HTTP, with the session's last place where the request names none.
@@ -143,8 +144,7 @@ pub(super) fn claim(session: &Rc<Conversation>, id: u32, data: Option<&RawValue>
     };
     if let Some(retry_after_ms) = (session.worker.state.claim_rate)(user_id) {
         let problem = Problem::new(Code::RateLimited, session.language).retry_after(retry_after_ms);
-        let (method, result) = outcome(Err(problem));
-        return replies.result(id, method, &result);
+        return replies.result(id, "rpc", &outcome(Err(problem)));
     }
     let request = ClaimRequest {
         promotion_id: data.promotion_id,
@@ -159,7 +159,7 @@ pub(super) fn claim(session: &Rc<Conversation>, id: u32, data: Option<&RawValue>
         let began = std::time::Instant::now();
         let result = state.engine.claim(request).await;
         state.metrics.claim(result.is_ok(), began.elapsed());
-        Ok(outcome(result.map_err(|error| Problem::from_claim(error, this.language))))
+        Ok(Some(outcome(result.map_err(|error| Problem::from_claim(error, this.language)))))
     });
 }
 
@@ -193,6 +193,6 @@ pub(super) fn act(
             Act::Confirm => engine.confirm(user, claim_id).await,
             Act::Cancel => engine.cancel_claim(user, claim_id).await,
         };
-        Ok(outcome(result.map_err(|error| Problem::from_act(error, this.language))))
+        Ok(Some(outcome(result.map_err(|error| Problem::from_act(error, this.language)))))
     });
 }

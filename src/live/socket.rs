@@ -136,9 +136,11 @@ impl Session {
         }
         if ending() {
             // Only the other side's close is still waited for.
-            if matches!(self.decoder.feed(bytes, |event| !matches!(event, Event::Close(_))), Err(_)) {
-                *closed = true;
-            }
+            let result = self.decoder.feed(bytes, |event| {
+                *closed |= matches!(event, Event::Close(_));
+                !*closed
+            });
+            *closed |= result.is_err();
             return;
         }
         let result = self.decoder.feed(bytes, |event| {

@@ -23,7 +23,7 @@ pub(super) fn subscribe(session: &Rc<Conversation>, id: u32, promotion: Promotio
     let this = session.clone();
     let accepted = session.later(id, replies, async move {
         let found = read(&this, promotion).await;
-        let Some(mut shard) = this.shard() else { return Ok(("", String::new())) };
+        let Some(mut shard) = this.shard() else { return Ok(None) };
         match found {
             Ok((record, staff)) => {
                 let (time, offer) = (this.server_time(), json(&OfferJson::from(&record)));
@@ -34,7 +34,7 @@ pub(super) fn subscribe(session: &Rc<Conversation>, id: u32, promotion: Promotio
                     shard.send(this.slot, frame);
                 }
                 shard.followed(this.slot, &record, staff);
-                Ok(("", String::new()))
+                Ok(None)
             }
             Err(error) => {
                 shard.unfollow(this.slot, promotion);

@@ -127,8 +127,9 @@ impl<S: Sink> Shard<S> {
             }
             entry.unwatch(slot);
             drop_key(&mut session.shown, key);
+            // An earlier reply may have named it, though its offer never got through to the client.
+            moved.left.push(entry.id);
             if !session.unmark(key, Lane::Nearby) {
-                moved.left.push(entry.id);
                 let event = self.wire.gone_event(entry.id, entry.v(), GoneReason::Left);
                 session.send_shared(&self.wire.publication(Channel::Nearby, &event), now);
             }
@@ -160,13 +161,13 @@ impl<S: Sink> Shard<S> {
             if told {
                 continue;
             }
-            if !until_now && !known.contains_key(&entry.id) {
+            let fresh = !until_now && !known.contains_key(&entry.id);
+            if fresh {
                 moved.entered.push(entry.id);
             }
             if let Some(frame) = entry.offer_frame(Lane::Nearby, &*self.wire) {
                 let what = (key, Lane::Nearby, Kind::Offer);
-                // The reply names it, so it is told when it is gone even if it had to wait until then.
-                let (w, c) = deliver(session, &frame, what, false, now);
+                let (w, c) = deliver(session, &frame, what, fresh, now);
                 (written, conflated) = (written + w, conflated + c);
             }
         }

@@ -122,7 +122,7 @@ impl Outbox {
     }
 
     /// Takes what is next in the queue.
-    pub fn next(&mut self) -> Option<Next> {
+    pub fn pop(&mut self) -> Option<Next> {
         loop {
             match self.queue.pop_front()? {
                 Item::Shared(frame) => return Some(Next::Frame(frame)),

@@ -257,7 +257,7 @@ fn gather(outbox: &mut Outbox, fill: &mut impl Fill, scratch: &mut Vec<u8>) -> B
     scratch.clear();
     let mut first = None;
     while scratch.len() < WRITE_BYTES_MAX {
-        let frame = match outbox.next() {
+        let frame = match outbox.pop() {
             None => break,
             Some(Next::Frame(frame)) => frame,
             Some(Next::Fill(key, lane, kind)) => match fill.frame(key, lane, kind) {
