@@ -11,6 +11,7 @@ mod documents;
 mod endings;
 mod faults;
 mod guarantees;
+mod measure;
 mod people;
 mod place;
 mod places;
