@@ -96,6 +96,8 @@ impl Workload {
 pub struct Slice {
     /// Answers with the expected status within the counted time.
     pub completed: u64,
+    /// Answers with the expected status at any time, warm-up and drain included.
+    pub expected: u64,
     /// The counted time.
     pub elapsed: Duration,
     /// Latencies of the counted answers, in microseconds.
@@ -147,6 +149,7 @@ pub fn run(
     let counted_to = counted_from + counted;
     let mut slice = Slice {
         completed: 0,
+        expected: 0,
         elapsed: counted,
         latency_us: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)
             .map_err(|error| Error::Setup(error.to_string()))?,
@@ -169,6 +172,7 @@ pub fn run(
             let Some(status) = receive(connection, workload, &mut slice)? else { continue };
             let now = Instant::now();
             if status == workload.status {
+                slice.expected += 1;
                 if now >= counted_from && now < counted_to {
                     slice.completed += 1;
                     let waited_us = now.duration_since(connection.sent_at).as_micros();

@@ -53,19 +53,38 @@ impl Scene {
         Ok(Self { server, merchant_token, store_id, product_id })
     }
 
-    /// Launches a promotion that is live at once and for an hour, open to everybody anywhere; returns its id.
+    /// Launches a promotion that is live at once and for an hour, open to everybody anywhere, whose claims are held for
+    /// `hold_seconds`; returns its id.
     ///
     /// # Errors
     /// The server refuses it.
-    pub fn launch(&self, stock: u32) -> Result<String> {
+    pub fn launch(&self, stock: u32, hold_seconds: u32) -> Result<String> {
         let ends_at = Timestamp::now() + 1.hour();
         let promotion = json!({
             "product_id": self.product_id, "price": {"amount": 59_999, "currency": "COP"}, "stock": stock,
             "per_shopper_limit": null, "ends_at": format!("{ends_at:.3}"), "reach_m": 5000,
-            "claim_within_m": null, "hold_seconds": 60
+            "claim_within_m": null, "hold_seconds": hold_seconds
         });
         let path = format!("/api/v1/stores/{}/promotions", self.store_id);
         text(&post(self.server, Some(&self.merchant_token), &path, &promotion, 201)?, "id")
+    }
+
+    /// Returns how many units of the promotion are held and how many are sold.
+    ///
+    /// # Errors
+    /// The server refuses, or its counters do not add up to the stock.
+    pub fn taken(&self, promotion: &str) -> Result<(u64, u64)> {
+        let path = format!("/api/v1/promotions/{promotion}");
+        let token = Some(self.merchant_token.as_str());
+        let request = Request { method: "GET", path: &path, token, key: None, body: "" };
+        let shown = http::call(self.server, &request)?.json(&path, 200)?;
+        let count = |field: &str| shown.get(field).and_then(Value::as_u64);
+        match (count("stock"), count("remaining"), count("held"), count("sold")) {
+            (Some(stock), Some(remaining), Some(held), Some(sold)) if remaining + held + sold == stock => {
+                Ok((held, sold))
+            }
+            _ => Err(Error::Unexpected(format!("counters that do not add up: {shown}"))),
+        }
     }
 
     /// Makes fresh shoppers; returns their access tokens.

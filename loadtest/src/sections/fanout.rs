@@ -81,7 +81,7 @@ fn measure_at(sockets: usize, options: &Options) -> Result<Row> {
 pub(super) fn start(options: &Options) -> Result<(Server, Scene, String)> {
     let server = Server::start(&Settings { binary: options.server.clone(), workers: 1, database_url: None })?;
     let scene = Scene::set(server.address)?;
-    let promotion = scene.launch(1000)?;
+    let promotion = scene.launch(1000, 60)?;
     Ok((server, scene, promotion))
 }
 
