@@ -25,6 +25,7 @@ use flash_actors::hub::{HubActor, Hubs};
 use flash_actors::ports::catalogue::Catalogue;
 use flash_domain::ids::UserId;
 use socket::Hold;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -67,6 +68,19 @@ pub struct LiveState {
 struct Worker {
     state: Arc<LiveState>,
     shard: flash_actors::hub::SharedShard<Hold>,
+    /// Whether the engine was seen ready; it never is not again.
+    ready: Cell<bool>,
+}
+
+impl Worker {
+    /// Whether every live promotion is on the boards. Before that a client that says what it knows would be told that
+    /// it is gone.
+    fn is_ready(&self) -> bool {
+        if !self.ready.get() {
+            self.ready.set(self.state.engine.observe().ready);
+        }
+        self.ready.get()
+    }
 }
 
 /// The live edge. Clones are cheap and are one edge.
@@ -113,7 +127,11 @@ impl LiveEdge {
     > + use<> {
         let state = self.0.clone();
         fn_factory(move || {
-            let worker = Rc::new(Worker { state: state.clone(), shard: HubActor::start_here(&state.hubs) });
+            let worker = Rc::new(Worker {
+                state: state.clone(),
+                shard: HubActor::start_here(&state.hubs),
+                ready: Cell::new(false),
+            });
             async move {
                 Ok::<_, ()>(fn_service(move |(request, framed)| {
                     let worker = worker.clone();

@@ -38,7 +38,8 @@ pub(super) async fn take_over(worker: Rc<Worker>, request: Request, framed: Fram
         Ok(handshake) => handshake,
         Err(problem) => return refuse(&mut stream, &problem).await,
     };
-    let Some(place) = worker.state.hubs.admit() else {
+    let admitted = if is_echo || worker.is_ready() { worker.state.hubs.admit() } else { None };
+    let Some(place) = admitted else {
         let problem = Problem::new(Code::Overloaded, language).retry_after(1_000);
         return refuse(&mut stream, &problem).await;
     };

@@ -33,7 +33,23 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://").expect(&line).to_owned();
-        Self { child, address, _data: data }
+        let server = Self { child, address, _data: data };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Sockets are taken once every live promotion is on the boards.
+    fn wait_until_ready(&self) {
+        let until = std::time::Instant::now() + PATIENCE;
+        let ready = || {
+            let mut socket = self.connect();
+            socket.send(format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).as_bytes());
+            socket.head().0 == 200
+        };
+        while !ready() {
+            assert!(std::time::Instant::now() < until, "the server did not get ready");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Connects.
