@@ -169,19 +169,24 @@ pub async fn batches_of_every_size(place: Place) {
     let record = world.live(1_000).await;
     let shopper = world.shopper().await;
     world.stores.store.load(record.id).await.unwrap().unwrap();
-    let mut all = 0;
+    let (mut all, mut events) = (0, Vec::new());
     assert!(world.stores.store.commit(Vec::new()).await.unwrap().stale.is_empty());
     for (seq, size) in [0, 1, 3, 4, 15, 17, 63, 64, 65, 149, 250].into_iter().enumerate() {
         all += size;
         let claims = (0..size).map(|_| held(&record, shopper)).collect();
         let mut change = commit(&record, 1, seq as i64 + 1, claims);
         change.counters.held = all;
+        change.events = (0..size).map(|_| event(record.id, 2, Event::Edited)).collect();
+        events.extend(change.events.clone());
         assert!(world.stores.store.commit(vec![change]).await.unwrap().stale.is_empty());
         assert_eq!(world.stores.store.load(record.id).await.unwrap().unwrap().claims.len(), all as usize);
         // The load above raised the epoch: take the ownership back by writing it down as it was.
         place.meddle("UPDATE promotions SET epoch = 1").await;
     }
     assert_eq!(world.stores.store.audit().await.unwrap().claims, u64::from(all));
+    assert_eq!(world.stores.store.outbox_waiting(10_000).await.unwrap(), events);
+    world.stores.store.outbox_done(events.iter().map(|event| event.id).collect(), NOW).await.unwrap();
+    assert!(world.stores.store.outbox_waiting(10).await.unwrap().is_empty());
 }
 
 /// Many owners commit at once, each its own; everything is there in the end.

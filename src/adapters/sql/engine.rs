@@ -64,7 +64,7 @@ impl Adapter {
 
     async fn fetch_outbox(&self, limit: u32) -> Result<Vec<OutboxEvent>, PortError> {
         let found = sqlx::query(
-            "SELECT id, promotion_id, v, event, created_at FROM outbox WHERE done_at IS NULL ORDER BY position LIMIT $1",
+            "SELECT id, promotion_id, v, event, created_at FROM outbox ORDER BY position LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(self.reader())
@@ -189,10 +189,10 @@ impl Store for Adapter {
         Box::pin(self.fetch_outbox(limit))
     }
 
-    fn outbox_done(&self, ids: Vec<EventId>, at: UnixMillis) -> Answer<'_, Result<(), PortError>> {
+    /// What was handed over is not kept, so the time of it isn't either.
+    fn outbox_done(&self, ids: Vec<EventId>, _at: UnixMillis) -> Answer<'_, Result<(), PortError>> {
         Box::pin(async move {
-            let mut query = sqlx::QueryBuilder::<super::Db>::new("UPDATE outbox SET done_at = ");
-            query.push_bind(at.0).push(" WHERE done_at IS NULL AND id IN (");
+            let mut query = sqlx::QueryBuilder::<super::Db>::new("DELETE FROM outbox WHERE id IN (");
             let mut list = query.separated(", ");
             for id in &ids {
                 list.push_bind(id.0);

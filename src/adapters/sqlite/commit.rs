@@ -3,7 +3,7 @@
 use super::Adapter;
 use crate::adapters::errors::{certain, commit_failed};
 use flash_actors::ports::PortError;
-use flash_actors::ports::store::{Commit, Committed};
+use flash_actors::ports::store::{Commit, Committed, OutboxEvent};
 use flash_domain::claim::Claim;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use std::sync::LazyLock;
@@ -12,7 +12,16 @@ use std::sync::LazyLock;
 const CHUNKS: [usize; 4] = [64, 16, 4, 1];
 const CLAIM_COLUMNS: usize = 16;
 
+const EVENT_COLUMNS: usize = 5;
+
 static UPSERTS: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| CHUNKS.map(upsert));
+static NOTES: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| CHUNKS.map(note));
+
+fn note(rows: usize) -> String {
+    let row = format!("({})", vec!["?"; EVENT_COLUMNS].join(", "));
+    let rows = vec![row; rows].join(", ");
+    format!("INSERT INTO outbox (id, promotion_id, v, event, created_at) VALUES {rows}")
+}
 
 fn upsert(rows: usize) -> String {
     let row = format!("({})", vec!["?"; CLAIM_COLUMNS].join(", "));
@@ -63,7 +72,7 @@ async fn apply(connection: &mut SqliteConnection, batch: Vec<Commit>) -> Result<
         }
     }
     upsert_claims(connection, &claims).await?;
-    super::promotions::insert_events(connection, events).await?;
+    note_events(connection, &events).await?;
     Ok(committed)
 }
 
@@ -143,6 +152,28 @@ async fn upsert_claims(connection: &mut SqliteConnection, claims: &[Claim]) -> R
                     .bind(claim.created_at.0)
                     .bind(claim.confirmed_at.map(|at| at.0))
                     .bind(claim.closed_at.map(|at| at.0));
+            }
+            query.execute(&mut *connection).await.map_err(certain)?;
+        }
+    }
+    Ok(())
+}
+
+async fn note_events(connection: &mut SqliteConnection, events: &[OutboxEvent]) -> Result<(), PortError> {
+    let mut rest = events;
+    for (size, sql) in CHUNKS.iter().zip(NOTES.iter()) {
+        while rest.len() >= *size {
+            let (chunk, more) = rest.split_at(*size);
+            rest = more;
+            let mut query = sqlx::query(AssertSqlSafe(sql.as_str()));
+            for event in chunk {
+                let text = serde_json::to_string(&event.event).map_err(|_| super::rows::corrupt("event"))?;
+                query = query
+                    .bind(event.id.0)
+                    .bind(event.promotion_id.0)
+                    .bind(event.v as i64)
+                    .bind(text)
+                    .bind(event.created_at.0);
             }
             query.execute(&mut *connection).await.map_err(certain)?;
         }
