@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Bare, Client } from './lib/client.js';
-import { Scene, newKey } from './lib/scene.js';
+import { Scene, STORE, newKey } from './lib/scene.js';
 import { forge, Server } from './lib/server.js';
 
 let server, scene;
@@ -85,7 +85,7 @@ test('an unknown channel is refused with 102', async () => {
 test('an anonymous visitor may not act: 101', async () => {
   const promotion = await scene.launch();
   const client = await Client.connect(server);
-  await client.nearby({ location: promotion.location ?? { lat: 6.2442, lng: -75.5812 }, radius_m: 5000 }).subscribed();
+  await client.nearby({ location: STORE, radius_m: 5000 }).subscribed();
   const claim = { promotion_id: promotion.id, idempotency_key: newKey() };
   await assert.rejects(client.rpc('claim', claim), (e) => e.code === 101 && e.message.length > 0);
   for (const method of ['confirm', 'cancel']) {

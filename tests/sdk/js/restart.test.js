@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Board } from './lib/board.js';
-import { Client } from './lib/client.js';
+import { Client, shown } from './lib/client.js';
 import { Scene, north } from './lib/scene.js';
 import { inMs, Server, sleep } from './lib/server.js';
 
@@ -40,6 +40,7 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
     const returns = await scene.launch({ hold_seconds: 4 });
     (await scene.claim(returns, other)).expect(201);
     const kept = (await scene.claim(same, token)).expect(201);
+    await shown(server, same, ends, returns);
 
     const place = { at: north(500) };
     const { client, nearby, board } = await shopper(token, place);
@@ -78,6 +79,7 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
     const [token] = await server.shoppers(1);
     const here = await scene.launch({ reach_m: 2000 });
     const wide = await scene.launch({ reach_m: 40_000 });
+    await shown(server, here, wide);
     const place = { at: north(0) };
     const { client, nearby, board } = await shopper(token, place);
     assert.equal(board.offers.size, 2);

@@ -8,14 +8,16 @@ import time
 import pytest
 from centrifuge import CentrifugeError
 
+from support.client import shown
 from support.scene import STORE, new_key
 from support.server import forge
 
 INSTANT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
 
-async def test_an_anonymous_visitor_connects_and_looks(connect, scene):
+async def test_an_anonymous_visitor_connects_and_looks(connect, server, scene):
     promotion = scene.launch()
+    await shown(server.live_url, STORE, promotion)
     visitor = await connect()
     connected = await visitor.log.find("connected")
     assert connected.ctx.client

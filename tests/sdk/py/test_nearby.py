@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from support.client import shown
 from support.scene import STORE, new_key, north
 from support.server import in_ms, seconds_until
 
@@ -51,8 +52,9 @@ async def test_stock_and_every_kind_of_end_are_told(connect, server, scene):
     assert seconds_until(short["ends_at"]) <= 0, "never early"
 
 
-async def test_moving_is_told_before_the_reply(connect, scene):
+async def test_moving_is_told_before_the_reply(connect, server, scene):
     promotion = scene.launch(reach_m=2000)
+    await shown(server.live_url, STORE, promotion)
     visitor = await connect()
     nearby = await visitor.nearby(radius_m=5000)
     assert (await nearby.subscribed())["offers"] == []
@@ -64,8 +66,9 @@ async def test_moving_is_told_before_the_reply(connect, scene):
     assert (nearby.publications[-1]["type"], nearby.publications[-1]["reason"]) == ("gone", "left")
 
 
-async def test_move_with_known_gives_the_difference(connect, scene):
+async def test_move_with_known_gives_the_difference(connect, server, scene):
     same, fresh = scene.launch(), scene.launch()
+    await shown(server.live_url, STORE, same, fresh)
     visitor = await connect()
     nearby = await visitor.nearby(radius_m=5000)
     await nearby.subscribed()
@@ -155,8 +158,9 @@ async def test_a_draft_is_not_for_strangers(connect, scene):
     assert (await channel.unsubscribed()).code == 103
 
 
-async def test_unsubscribing_and_subscribing_again_stays_on_the_connection(connect, scene):
+async def test_unsubscribing_and_subscribing_again_stays_on_the_connection(connect, server, scene):
     promotion = scene.launch()
+    await shown(server.live_url, STORE, promotion)
     visitor = await connect()
     nearby = await visitor.nearby(location=STORE, radius_m=5000)
     await nearby.subscribed()

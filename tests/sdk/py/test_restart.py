@@ -11,7 +11,7 @@ import signal
 
 import pytest
 
-from support.client import Channel
+from support.client import Channel, shown
 from support.scene import STORE, north
 from support.server import in_ms, seconds_until
 
@@ -87,6 +87,7 @@ async def test_a_restart_in_the_middle(connect, server, scene, how):
     near = scene.launch(reach_m=2000)
     scene.claim(returns, other).expect(201)
     kept = scene.claim(same, token).expect(201)
+    await shown(server.live_url, STORE, same, ends, returns, near)
 
     shopper = await connect(token=token)
     channel = _channel(shopper)

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
+import { Board } from './board.js';
+import { STORE } from './scene.js';
 
 export { WebSocket };
 const WAIT_MS_MAX = 10_000;
@@ -18,7 +20,8 @@ export class Log {
 
   push(item) {
     this.items.push(item);
-    for (const check of [...this.waiters]) check();
+    // After every listener of the event has run, a Board's among them.
+    queueMicrotask(() => [...this.waiters].forEach((check) => check()));
   }
 
   /** The first item from position `from` that fits, now or later; fails after a while. */
@@ -171,6 +174,18 @@ export class Client {
   }
 }
 Client.all = new Set();
+
+/**
+ * Waits until a visitor at the store is shown every one of the promotions: a launch is answered when it is
+ * durable, which may be a moment before it is shown.
+ */
+export async function shown(server, ...promotions) {
+  const visitor = await Client.connect(server);
+  const nearby = visitor.nearby({ location: STORE, radius_m: 50_000 });
+  const board = new Board(nearby);
+  await nearby.log.find(() => promotions.every(({ id }) => board.offers.has(id)), { hint: 'all are shown' });
+  visitor.close();
+}
 
 /** A bare socket that speaks whole text frames. */
 export class Bare {

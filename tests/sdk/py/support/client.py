@@ -165,3 +165,17 @@ class Shopper(ClientEventHandler):
         """The first claim publication on `me` that fits."""
         event = await self.me.find("publication", lambda e: e.data["type"] == "claim" and fits(e.data["claim"]), **options)
         return event.data["claim"]
+
+
+async def shown(url: str, place: dict[str, float], *promotions: dict[str, Any]) -> None:
+    """Waits until a visitor at the place is shown every one of the promotions.
+
+    A launch is answered when it is durable, which may be a moment before it is shown.
+    """
+    visitor = await Shopper(url).connect()
+    nearby = await visitor.nearby(location=place, radius_m=50_000)
+    there = {offer["id"] for offer in (await nearby.subscribed())["offers"]}
+    for promotion in promotions:
+        if promotion["id"] not in there:
+            await nearby.publication("offer", lambda p, id=promotion["id"]: p["offer"]["id"] == id)
+    await visitor.client.disconnect()
