@@ -3,6 +3,7 @@
 //! It deliberately knows nothing of how a figure came about.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -113,9 +114,35 @@ fn verdict(target: Target, figure: f64) -> &'static str {
     if target.is_met(figure) { "ok" } else { "MISSED" }
 }
 
-/// Returns the run as JSON: where, when, and every row.
+/// Returns which share of the machine's processor time others use, watching for `period`; 0 when it cannot be told.
 #[must_use]
-pub fn to_json(rows: &[Row]) -> Value {
+pub fn busy_share(period: Duration) -> f64 {
+    let read = || -> Option<(f64, f64)> {
+        let stat = std::fs::read_to_string("/proc/stat").ok()?;
+        let ticks: Vec<f64> = stat
+            .lines()
+            .next()?
+            .split_whitespace()
+            .skip(1)
+            .take(8)
+            .filter_map(|field| field.parse().ok())
+            .collect();
+        // proc_stat(5): user, nice, system, idle, iowait, …
+        Some((ticks.iter().sum(), ticks.get(3)? + ticks.get(4)?))
+    };
+    let before = read();
+    std::thread::sleep(period);
+    match (before, read()) {
+        (Some((all_before, idle_before)), Some((all, idle))) if all > all_before => {
+            1.0 - (idle - idle_before) / (all - all_before)
+        }
+        _ => 0.0,
+    }
+}
+
+/// Returns the run as JSON: where, when, how busy the machine was with other things before, and every row.
+#[must_use]
+pub fn to_json(rows: &[Row], busy_before: f64) -> Value {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -124,6 +151,7 @@ pub fn to_json(rows: &[Row]) -> Value {
         "cores": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         "cpu": model.trim_start_matches([' ', '\t', ':']),
         "kernel": kernel.trim(),
+        "busy_before": busy_before,
         "rows": rows,
     })
 }

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use flash_loadtest::error::{Context, Result};
@@ -16,6 +17,10 @@ use flash_loadtest::{bare, child, driver};
 
 /// Open files that 10,000 sockets and everything else need.
 const FILES_MIN: u64 = 11_000;
+
+/// How long the machine is watched before the run, and how busy it may be with other things.
+const BUSY_WATCH: Duration = Duration::from_secs(1);
+const BUSY_MAX: f64 = 0.1;
 
 /// Benchmarks Flash Promos against its limits, as ratios.
 #[derive(Debug, Parser)]
@@ -135,6 +140,13 @@ fn bench(arguments: &Arguments) -> Result<bool> {
     if postgres.is_none() && wanted(&Section::Claims) {
         eprintln!("flash-bench: no PostgreSQL: claims are measured on SQLite only");
     }
+    let busy = report::busy_share(BUSY_WATCH);
+    if busy > BUSY_MAX {
+        eprintln!(
+            "flash-bench: the machine is {:.0} % busy with other things: the figures mean little",
+            busy * 100.0
+        );
+    }
     let mut rows: Vec<Row> = Vec::new();
     for section in Section::ALL.into_iter().filter(wanted) {
         section.measure(&options, postgres.as_mut(), &mut |row| {
@@ -149,7 +161,7 @@ fn bench(arguments: &Arguments) -> Result<bool> {
     if let Some(directory) = arguments.json.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         std::fs::create_dir_all(directory).context(directory.display().to_string())?;
     }
-    let text = serde_json::to_string_pretty(&report::to_json(&rows)).context("write the JSON")?;
+    let text = serde_json::to_string_pretty(&report::to_json(&rows, busy)).context("write the JSON")?;
     std::fs::write(&arguments.json, text).context(arguments.json.display().to_string())?;
     println!("details: {}", arguments.json.display());
     let met = |row: &Row| row.target.is_none_or(|target| target.is_met(row.figure));

@@ -12,6 +12,8 @@
 //! is through (`from_answer`: it contains the preparation, but also whatever the server does before it fans out), and
 //! the whole trip from the sending of the PATCH to the last frame.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::Options;
@@ -23,13 +25,16 @@ use crate::http::Request;
 use crate::report::{Row, Target, median, spread};
 use crate::scene::{STORE, Scene};
 use crate::server::{Server, Settings};
-use crate::swarm::{Handshake, Round};
+use crate::swarm::{Handshake, Round, Swarm};
 
 const FANOUT: f64 = 0.85;
 /// Prices that take turns; all have five digits, so that every frame has the same length.
 const PRICES: std::ops::Range<u32> = 50_000..50_064;
 /// Rounds per slice in any case.
 const ROUNDS_MIN: usize = 3;
+/// How long a launched promotion may take to be shown, and how often that is tried.
+const SHOWN_MAX: Duration = Duration::from_secs(5);
+const SHOWN_POLL: Duration = Duration::from_millis(20);
 
 /// Measures for each number of sockets.
 ///
@@ -77,12 +82,20 @@ fn measure_at(sockets: usize, options: &Options) -> Result<Row> {
     Ok(row(sockets, frame_bytes, connected.seconds, &our_slices, &limit_slices))
 }
 
-/// Starts a server with one worker and launches the promotion that everybody sees.
+/// Starts a server with one worker and launches the promotion that everybody sees; returns once a shopper sees it,
+/// which the answer to the launch does not promise.
 pub(super) fn start(options: &Options) -> Result<(Server, Scene, String)> {
     let server = Server::start(&Settings { binary: options.server.clone(), workers: 1, database_url: None })?;
     let scene = Scene::set(server.address)?;
     let promotion = scene.launch(1000, 60)?;
-    Ok((server, scene, promotion))
+    let deadline = Instant::now() + SHOWN_MAX;
+    loop {
+        match Swarm::new(Some(handshake(&promotion, Vec::new())))?.connect(server.address, 1) {
+            Ok(_) => return Ok((server, scene, promotion)),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => std::thread::sleep(SHOWN_POLL),
+        }
+    }
 }
 
 /// A shopper some hundred metres from the store, with a radius of 5 km.
