@@ -18,13 +18,13 @@ static UPSERTS: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| CHUNKS.map(u
 static NOTES: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| CHUNKS.map(note));
 
 fn note(rows: usize) -> String {
-    let row = format!("({})", vec!["?"; EVENT_COLUMNS].join(", "));
+    let row = format!("({})", ["?"; EVENT_COLUMNS].join(", "));
     let rows = vec![row; rows].join(", ");
     format!("INSERT INTO outbox (id, promotion_id, v, event, created_at) VALUES {rows}")
 }
 
 fn upsert(rows: usize) -> String {
-    let row = format!("({})", vec!["?"; CLAIM_COLUMNS].join(", "));
+    let row = format!("({})", ["?"; CLAIM_COLUMNS].join(", "));
     format!(
         "INSERT INTO claims (id, promotion_id, store_id, user_id, status, quantity, unit_amount, currency, \
          hold_expires_at, redemption_code, idempotency_key, first_v, v, created_at, confirmed_at, closed_at) VALUES {} \
