@@ -308,12 +308,12 @@ impl Engine {
     }
 
     /// Gives a promotion that was just created its owner, if it is live or starts soon; otherwise the scan does in time.
-    pub fn activate(&self, id: PromotionId, starts_at: UnixMillis) {
-        if starts_at - self.now().wall < NEAR_MS {
-            let directory = self.0.directory.clone();
-            actix_rt::spawn(async move {
-                let _logged = directory.owner(id).await;
-            });
+    /// When this returns, the live edge has been told of it.
+    pub async fn activate(&self, id: PromotionId, starts_at: UnixMillis) {
+        if starts_at - self.now().wall < NEAR_MS
+            && let Err(error) = self.owner::<()>(id).await
+        {
+            tracing::warn!(promotion = %id, %error, "a new promotion has no owner yet; the check job tries again");
         }
     }
 

@@ -177,7 +177,7 @@ async fn next_occurrence(parts: &JobParts, series: SeriesRow) -> Result<bool, Po
     let date = occurrence.local_date.to_string();
     let created = parts.catalogue.create_promotion(record, Some(date), events, None).await?;
     if created == Created::Fresh {
-        parts.engine.activate(id, occurrence.starts_at);
+        parts.engine.activate(id, occurrence.starts_at).await;
     }
     Ok(created == Created::Fresh)
 }

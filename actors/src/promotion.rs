@@ -54,7 +54,7 @@ impl PromotionActor {
     /// Makes the actor of an owner.
     pub fn new(owner: Arc<OwnerCell>, feed: Arc<dyn Feed>, clock: SharedClock, directory: Directory) -> Self {
         let pulse = feed.pulse(owner.id());
-        Self {
+        let mut actor = Self {
             owner,
             feed,
             clock,
@@ -68,7 +68,15 @@ impl PromotionActor {
             claims: 0,
             claims_told: 0,
             dismissed: false,
+        };
+        // Told before anybody can find the owner: whoever was answered after the load sees the promotion live.
+        let now = actor.clock.now();
+        if let Ok(glance) = actor.owner.glance(now) {
+            actor.claims = glance.claims;
+            actor.claims_told = glance.claims;
+            actor.publish(glance.view, now);
         }
+        actor
     }
 
     /// The owner behind it.
@@ -81,7 +89,15 @@ impl PromotionActor {
         let Ok(glance) = self.owner.glance(now) else { return };
         self.arm(&glance, context);
         self.claims = glance.claims;
-        self.publish(glance.view, now, context);
+        if let Some(wait_ms) = self.publish(glance.view, now)
+            && self.stock_timer.is_none()
+        {
+            let wait = Duration::from_millis(wait_ms as u64);
+            self.stock_timer = Some(context.run_later(wait, |actor, context| {
+                actor.stock_timer = None;
+                actor.look(context);
+            }));
+        }
     }
 
     fn arm(&mut self, glance: &Glance, context: &mut Context<Self>) {
@@ -98,15 +114,17 @@ impl PromotionActor {
         }
     }
 
-    fn publish(&mut self, view: PromotionRecord, now: Now, context: &mut Context<Self>) {
+    /// Tells what is new about the durable state; gives the milliseconds after which to look again where stock has to
+    /// wait.
+    fn publish(&mut self, view: PromotionRecord, now: Now) -> Option<i64> {
         let told = self.told.as_ref();
         if told.is_some_and(|told| told.counters.v >= view.counters.v) {
-            return;
+            return None;
         }
         let shown_before = told.is_some_and(|told| told.counters.status == Status::Live);
         match view.counters.status {
             Status::Live if shown_before && told.is_some_and(|told| told.terms == view.terms) => {
-                self.publish_stock(view, now, context);
+                return self.publish_stock(view, now);
             }
             Status::Scheduled | Status::Live => {
                 let offer = Arc::new(LiveOffer {
@@ -121,6 +139,7 @@ impl PromotionActor {
             Status::Cancelled => self.tell_gone(view, GoneReason::Cancelled),
             Status::Draft => self.told = Some(view),
         }
+        None
     }
 
     fn tell_gone(&mut self, view: PromotionRecord, reason: GoneReason) {
@@ -141,21 +160,17 @@ impl PromotionActor {
 
     /// The first stock update at once, then one per 100 ms, the last state always; sold out and back from zero do not
     /// wait.
-    fn publish_stock(&mut self, view: PromotionRecord, now: Now, context: &mut Context<Self>) {
+    fn publish_stock(&mut self, view: PromotionRecord, now: Now) -> Option<i64> {
         let remaining = view.remaining();
         let edge = self.told.as_ref().is_some_and(|told| (told.remaining() == 0) != (remaining == 0));
         let wait_ms = self.last_stock.map_or(0, |last| STOCK_SPACING_MS - (now.mono - last));
-        if edge || wait_ms <= 0 {
-            self.last_stock = Some(now.mono);
-            let (id, v, held) = (view.id, view.counters.v, view.counters.held);
-            self.tell(Update::Stock { id, v, remaining, held }, view);
-        } else if self.stock_timer.is_none() {
-            let wait = Duration::from_millis(wait_ms as u64);
-            self.stock_timer = Some(context.run_later(wait, |actor, context| {
-                actor.stock_timer = None;
-                actor.look(context);
-            }));
+        if !edge && wait_ms > 0 {
+            return Some(wait_ms);
         }
+        self.last_stock = Some(now.mono);
+        let (id, v, held) = (view.id, view.counters.v, view.counters.held);
+        self.tell(Update::Stock { id, v, remaining, held }, view);
+        None
     }
 
     fn cover_for(&mut self, view: &PromotionRecord) -> Arc<Cover> {

@@ -218,7 +218,7 @@ async fn launch_once(
     let created = ask.state.catalogue.create_promotion(record, None, events, uses).await;
     let created = created.map_err(|error| ask.port(error))?;
     if !draft {
-        ask.state.engine.activate(id, starts_at);
+        ask.state.engine.activate(id, starts_at).await;
     }
     keyed.created(ask, created, json(StatusCode::CREATED, &body))
 }
@@ -259,6 +259,6 @@ async fn launch_series(
     let first = Some((first, occurrence.local_date.to_string()));
     let created = ask.state.catalogue.create_series(series, first, events, uses).await;
     let created = created.map_err(|error| ask.port(error))?;
-    ask.state.engine.activate(id, starts_at);
+    ask.state.engine.activate(id, starts_at).await;
     keyed.created(ask, created, json(StatusCode::CREATED, &body))
 }
