@@ -274,7 +274,7 @@ impl Form {
             Err(invalid) => {
                 for part in invalid.fields() {
                     self.refuse(
-                        &format!("/{name}/{part}"),
+                        &format!("/{name}{part}"),
                         "out_of_range",
                         "Está fuera de rango.",
                         "Is out of range.",

@@ -79,7 +79,7 @@ fn take_point(query: &mut Query) -> Option<Location> {
         (Some(lat), Some(lng)) => match Location::new(lat, lng) {
             Ok(point) => Some(point),
             Err(invalid) => {
-                invalid.fields().iter().for_each(|field| query.refuse(field));
+                invalid.fields().iter().for_each(|field| query.refuse(field.trim_start_matches('/')));
                 None
             }
         },
