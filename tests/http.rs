@@ -24,8 +24,10 @@ fn body_of(schema: &str, product: &str) -> Option<Value> {
         "" => return None,
         "NewStore" => json!({"name": "S", "address": "A", "location": location, "timezone": "UTC"}),
         "NewProduct" => json!({"name": "P", "description": "D", "price": {"amount": 10, "currency": "COP"}}),
-        "NewPromotion" => json!({"product_id": product, "price": {"amount": 5, "currency": "COP"}, "stock": 1,
-            "ends_at": in_seconds(600), "draft": true}),
+        "NewPromotion" => {
+            json!({"product_id": product, "price": {"amount": 5, "currency": "COP"}, "stock": 1,
+            "ends_at": in_seconds(600), "draft": true})
+        }
         "StaffRole" => json!({"role": "clerk"}),
         "Redemption" => json!({"code": "NOSUCHCODE00"}),
         "Register" => json!({"email": "not an e-mail"}),
@@ -47,8 +49,10 @@ async fn i30_every_route_lets_in_whom_it_should_and_nobody_else() {
     let path = format!("/api/v1/stores/{}/promotions", shop.store);
     let series = server.must(201, "POST", &path, Some(&owner.token), Some(&body)).await;
     let series = series["series_id"].as_str().unwrap().to_owned();
-    let (shopper, other) = (server.register("shopper", "shopper").await, server.register("other", "merchant").await);
-    let (clerk, manager) = (server.register("clerk", "shopper").await, server.register("manager", "shopper").await);
+    let (shopper, other) =
+        (server.register("shopper", "shopper").await, server.register("other", "merchant").await);
+    let (clerk, manager) =
+        (server.register("clerk", "shopper").await, server.register("manager", "shopper").await);
     for (person, role) in [(&clerk, "clerk"), (&manager, "manager")] {
         let path = format!("/api/v1/stores/{}/staff/{}", shop.store, person.id);
         server.must(200, "PUT", &path, Some(&owner.token), Some(&json!({"role": role}))).await;
@@ -56,7 +60,13 @@ async fn i30_every_route_lets_in_whom_it_should_and_nobody_else() {
     let hired = server.register("hired", "shopper").await;
     let admin = admin(&server, &directory).await;
     let claim = server
-        .ask("POST", &format!("/api/v1/promotions/{sale}/claims"), Some(&owner.token), Some(&json!({})), Some("k"))
+        .ask(
+            "POST",
+            &format!("/api/v1/promotions/{sale}/claims"),
+            Some(&owner.token),
+            Some(&json!({})),
+            Some("k"),
+        )
         .await
         .unwrap()
         .1;
@@ -74,7 +84,11 @@ async fn i30_every_route_lets_in_whom_it_should_and_nobody_else() {
     // What destroys comes last, or the rest would have nothing to ask for.
     let mut rows: Vec<_> = ROUTES.iter().collect();
     rows.sort_by_key(|row| {
-        (row.method == "DELETE" || row.path.ends_with("/cancel"), row.path == "/stores/{id}", row.path == "/me")
+        (
+            row.method == "DELETE" || row.path.ends_with("/cancel"),
+            row.path == "/stores/{id}",
+            row.path == "/me",
+        )
     });
     for row in rows {
         for (role, token) in roles {
@@ -105,8 +119,10 @@ async fn i30_every_route_lets_in_whom_it_should_and_nobody_else() {
             if may && row.method == "DELETE" && (row.path == "/me" || role != "owner") {
                 continue; // Allowed, and it would take the scene away from the roles after it.
             }
-            let (status, answer) =
-                server.ask(row.method, &path, token, body_of(row.body, &shop.product).as_ref(), Some("key")).await.unwrap();
+            let (status, answer) = server
+                .ask(row.method, &path, token, body_of(row.body, &shop.product).as_ref(), Some("key"))
+                .await
+                .unwrap();
             let status = status.as_u16();
             let what = format!("{} {} as {role}: {status} {answer}", row.method, row.path);
             assert!(status < 500, "{what}");
@@ -130,11 +146,12 @@ async fn i30_every_route_lets_in_whom_it_should_and_nobody_else() {
 }
 
 async fn admin(server: &Server, directory: &tempfile::TempDir) -> String {
-    let mut create = command(&["create-admin", "--email", "root@test.example"], "sqlite:flash.db", directory.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut create =
+        command(&["create-admin", "--email", "root@test.example"], "sqlite:flash.db", directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
     create.stdin.take().unwrap().write_all(b"an admin's password\n").unwrap();
     assert!(create.wait().unwrap().success());
     let login = json!({"email": "root@test.example", "password": "an admin's password"});
@@ -152,7 +169,9 @@ async fn i2_a_spike_sells_out_exactly() {
         let path = format!("/api/v1/promotions/{sale}/claims");
         let claims = server.shoppers(shoppers).await.into_iter().map(|token| {
             let (http, base, path) = (server.http.clone(), server.base.clone(), path.clone());
-            tokio::spawn(async move { ask(&http, &base, "POST", &path, Some(&token), Some(&json!({})), Some("k")).await })
+            tokio::spawn(async move {
+                ask(&http, &base, "POST", &path, Some(&token), Some(&json!({})), Some("k")).await
+            })
         });
         let mut won = 0;
         for claim in futures_util::future::join_all(claims).await {
@@ -187,7 +206,8 @@ async fn the_replaced_systems_defects_are_gone() {
     let path = format!("/api/v1/promotions/{frequent}/claims");
     let (status, answer) = server.ask("POST", &path, token, Some(&json!({})), Some("k")).await.unwrap();
     assert_eq!((status.as_u16(), answer["code"].as_str()), (403, Some("not_eligible")), "I13");
-    let (status, answer) = server.ask("PATCH", "/api/v1/me", token, Some(&json!({"segment": "frequent"})), None).await.unwrap();
+    let (status, answer) =
+        server.ask("PATCH", "/api/v1/me", token, Some(&json!({"segment": "frequent"})), None).await.unwrap();
     assert_eq!((status.as_u16(), answer["errors"][0]["field"].as_str()), (422, Some("/segment")));
 
     let refresh = json!({"refresh_token": shopper.refresh_token});
@@ -199,12 +219,25 @@ async fn the_replaced_systems_defects_are_gone() {
     let reused = server.must(401, "POST", "/api/v1/auth/refresh", None, Some(&refresh)).await;
     assert_eq!(reused["code"], "refresh_token_reused", "I28");
     server.must(401, "POST", "/api/v1/auth/refresh", None, Some(&second)).await;
-    let revoked = server.must(401, "GET", "/api/v1/me", Some(first["access_token"].as_str().unwrap()), None).await;
+    let revoked =
+        server.must(401, "GET", "/api/v1/me", Some(first["access_token"].as_str().unwrap()), None).await;
     assert_eq!(revoked["code"], "token_revoked");
 
-    for query in ["limit=0", "limit=x", "limit=101", "cursor=%21", "lat=1", "lat=x&lng=2", "lat=91&lng=0", "lat=NaN&lng=0",
-        "radius_m=1&lat=1&lng=1", "status=nope", "store_id=7", "zzz=1", "q=%00"]
-    {
+    for query in [
+        "limit=0",
+        "limit=x",
+        "limit=101",
+        "cursor=%21",
+        "lat=1",
+        "lat=x&lng=2",
+        "lat=91&lng=0",
+        "lat=NaN&lng=0",
+        "radius_m=1&lat=1&lng=1",
+        "status=nope",
+        "store_id=7",
+        "zzz=1",
+        "q=%00",
+    ] {
         let answer = server.must(422, "GET", &format!("/api/v1/promotions?{query}"), None, None).await;
         assert!(answer["errors"][0]["field"].is_string(), "{query}: {answer}");
     }
@@ -234,14 +267,16 @@ async fn i14_the_same_key_gets_the_same_answer_also_after_kill_9() {
         let again = server.ask("POST", &path, Some(&token), Some(&with_place), Some("k")).await.unwrap();
         assert_eq!(again, first, "a fresh position is the same request");
     }
-    let other = server.ask("POST", &path, Some(&token), Some(&json!({"quantity": 1})), Some("k")).await.unwrap();
+    let other =
+        server.ask("POST", &path, Some(&token), Some(&json!({"quantity": 1})), Some("k")).await.unwrap();
     assert_eq!((other.0.as_u16(), other.1["code"].as_str()), (422, Some("idempotency_key_reused")));
     let store = json!({"name": "A", "address": "B", "location": {"lat": 4.7, "lng": -74.0}, "timezone": "America/Bogota"});
     let merchant = Some(shop.merchant.token.as_str());
     let made = server.ask("POST", "/api/v1/stores", merchant, Some(&store), Some("s")).await.unwrap();
     assert_eq!(server.ask("POST", "/api/v1/stores", merchant, Some(&store), Some("s")).await.unwrap(), made);
     let changed = json!({"name": "C", "address": "B", "location": {"lat": 4.7, "lng": -74.0}, "timezone": "America/Bogota"});
-    let (status, _) = server.ask("POST", "/api/v1/stores", merchant, Some(&changed), Some("s")).await.unwrap();
+    let (status, _) =
+        server.ask("POST", "/api/v1/stores", merchant, Some(&changed), Some("s")).await.unwrap();
     assert_eq!(status.as_u16(), 422);
 }
 
@@ -288,7 +323,12 @@ async fn bad_input_gets_a_clear_answer() {
     }
     let no_key = server.http.post(&path).bearer_auth(&token).json(&json!({})).send().await.unwrap();
     assert_eq!(no_key.json::<Value>().await.unwrap()["errors"][0]["field"], "Idempotency-Key");
-    let text = server.http.post(&path).bearer_auth(&token).header("Idempotency-Key", "k").header("Content-Type", "text/plain");
+    let text = server
+        .http
+        .post(&path)
+        .bearer_auth(&token)
+        .header("Idempotency-Key", "k")
+        .header("Content-Type", "text/plain");
     assert_eq!(text.body("x").send().await.unwrap().status().as_u16(), 415);
     let put = server.http.put(format!("{}/api/v1/stores", server.base)).send().await.unwrap();
     assert_eq!((put.status().as_u16(), put.headers()["allow"].to_str().unwrap()), (405, "POST, GET"));
@@ -318,11 +358,16 @@ async fn bad_input_gets_a_clear_answer() {
             "ends_at": in_seconds(600)});
         body[field] = value;
         let answer = server.must(422, "POST", &launch, Some(&shop.merchant.token), Some(&body)).await;
-        let fields: Vec<&str> =
-            answer["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+        let fields: Vec<&str> = answer["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| error["field"].as_str().unwrap())
+            .collect();
         assert!(fields.contains(&pointer), "{pointer}: {answer}");
     }
-    let spanish = server.http.get(format!("{}/api/v1/me", server.base)).header("Accept-Language", "es-CO").send();
+    let spanish =
+        server.http.get(format!("{}/api/v1/me", server.base)).header("Accept-Language", "es-CO").send();
     assert!(spanish.await.unwrap().text().await.unwrap().contains("Inicie sesión"));
     server.must(200, "GET", "/readyz", None, None).await;
 }
