@@ -70,7 +70,6 @@ impl Adapter {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
             .pragma("cache_size", "-65536")
-            .pragma("temp_store", "MEMORY")
             .pragma("wal_autocheckpoint", WAL_PAGES)
             .pragma("journal_size_limit", "134217728")
             .pragma("mmap_size", "268435456")
