@@ -42,6 +42,15 @@ impl DirtyOwners {
         if list.len() <= max { std::mem::take(&mut *list) } else { list.drain(..max).collect() }
     }
 
+    /// Puts owners back, before whoever came meanwhile.
+    pub fn put_back(&self, mut owners: Vec<Arc<OwnerCell>>) {
+        if !owners.is_empty() {
+            let mut list = self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            owners.append(&mut list);
+            *list = owners;
+        }
+    }
+
     /// Whether anything waits.
     pub fn is_empty(&self) -> bool {
         self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty()

@@ -8,7 +8,7 @@ use crate::lane::{Outcome, Replies};
 use crate::limits::{BATCH_CLAIMS_MAX, BATCH_PROMOTIONS_MAX, COMMIT_SPACING};
 use crate::owner::{Collected, DirtyOwners};
 use crate::ports::PortError;
-use crate::ports::clock::SharedMint;
+use crate::ports::clock::{Mint, SharedMint};
 use crate::ports::store::Store;
 use actix::prelude::*;
 use std::collections::HashSet;
@@ -123,33 +123,13 @@ impl Work {
                 }
             }
             self.drain.busy.store(true, Ordering::Release);
-            let batch = self.collect();
+            let batch = collect_batch(&self.dirty, &*self.mint);
             if batch.is_empty() {
                 continue;
             }
             last_start = Some(Instant::now());
             self.commit(batch).await;
         }
-    }
-
-    /// Collects one transaction's worth; owners beyond the bounds stay dirty.
-    fn collect(&self) -> Vec<Collected> {
-        let mut batch = Vec::new();
-        let mut claims = 0;
-        while claims < BATCH_CLAIMS_MAX && batch.len() < BATCH_PROMOTIONS_MAX {
-            // A few at a time, so that what lies beyond the bounds need not be put back.
-            let owners = self.dirty.take(16.min(BATCH_PROMOTIONS_MAX - batch.len()));
-            if owners.is_empty() {
-                break;
-            }
-            for owner in owners {
-                if let Some(collected) = owner.collect(&*self.mint) {
-                    claims += collected.commit.claims.len();
-                    batch.push(collected);
-                }
-            }
-        }
-        batch
     }
 
     async fn commit(&self, batch: Vec<Collected>) {
@@ -214,5 +194,121 @@ impl Work {
             }
         }
         replies.post();
+    }
+}
+
+/// Collects one transaction's worth; owners beyond the bounds stay dirty. The list is taken once: an owner that
+/// decides meanwhile is listed again and has to wait for the next transaction, since one batch holds at most one
+/// commit of a promotion and an owner has at most one commit in flight.
+fn collect_batch(dirty: &DirtyOwners, mint: &dyn Mint) -> Vec<Collected> {
+    let mut owners = dirty.take(BATCH_PROMOTIONS_MAX).into_iter();
+    let mut batch = Vec::new();
+    let mut claims = 0;
+    for owner in owners.by_ref() {
+        if let Some(collected) = owner.collect(mint) {
+            claims += collected.commit.claims.len();
+            batch.push(collected);
+        }
+        if claims >= BATCH_CLAIMS_MAX {
+            break;
+        }
+    }
+    dirty.put_back(owners.collect());
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::owner::OwnerCell;
+    use crate::ports::store::Loaded;
+    use flash_domain::claim::ClaimStatus;
+    use flash_domain::geo::Location;
+    use flash_domain::ids::*;
+    use flash_domain::money::Money;
+    use flash_domain::promotion::*;
+    use flash_domain::segment::{Segment, Segments};
+    use flash_domain::terms::Terms;
+    use flash_domain::time::{Now, UnixMillis};
+    use std::sync::Mutex;
+    use uuid::Uuid;
+
+    const NOW: Now = Now { wall: UnixMillis(1_000), mono: flash_domain::time::MonoMillis(0) };
+
+    fn owner(n: u128, dirty: &Arc<DirtyOwners>) -> Arc<OwnerCell> {
+        let price = Money { amount: 1, currency: "COP".parse().unwrap() };
+        let record = PromotionRecord {
+            id: PromotionId(Uuid::from_u128(n)),
+            series_id: None,
+            store: StoreCopy {
+                id: StoreId(Uuid::nil()),
+                name: "S".into(),
+                location: Location::new(0.0, 0.0).unwrap(),
+            },
+            product: ProductCopy { id: ProductId(Uuid::nil()), name: "P".into(), image_url: None },
+            terms: Terms {
+                price,
+                original_price: price,
+                stock: 10,
+                per_shopper_limit: None,
+                starts_at: UnixMillis(0),
+                ends_at: UnixMillis(100_000),
+                reach_m: 50,
+                claim_within_m: None,
+                hold_seconds: 0,
+                segments: Segments::default(),
+                category: None,
+            },
+            counters: Counters { status: Status::Live, v: 1, ..Counters::default() },
+            created_at: UnixMillis(0),
+        };
+        OwnerCell::new(Loaded { record, claims: vec![], epoch: 1, commit_seq: 0 }, dirty.clone(), NOW)
+    }
+
+    fn claim(owner: &Arc<OwnerCell>, n: u128) {
+        let ask = ClaimAsk {
+            user_id: UserId(Uuid::from_u128(n)),
+            quantity: 1,
+            idempotency_key: "k",
+            location: None,
+            segment: Segment::New,
+            claim_id: ClaimId(Uuid::from_u128(n)),
+            redemption_code: "C",
+        };
+        let decided = owner.decide(NOW, |promotion| promotion.claim(&ask, NOW), |_| false);
+        assert_eq!(decided.ok().unwrap().value.unwrap().status, ClaimStatus::Confirmed);
+    }
+
+    /// Decides on another owner whenever it is asked for an id: what a worker thread does while a batch is collected.
+    struct Meddler(Mutex<Option<Arc<OwnerCell>>>);
+
+    impl Mint for Meddler {
+        fn uuid(&self, _: UnixMillis) -> Uuid {
+            if let Some(owner) = self.0.lock().unwrap().take() {
+                claim(&owner, 77);
+            }
+            Uuid::nil()
+        }
+
+        fn code(&self) -> String {
+            String::new()
+        }
+    }
+
+    #[test]
+    fn i2_a_batch_holds_at_most_one_commit_of_a_promotion() {
+        let dirty = Arc::new(DirtyOwners::default());
+        let (first, second) = (owner(1, &dirty), owner(2, &dirty));
+        claim(&first, 1);
+        claim(&second, 2);
+        let mint = Arc::new(Meddler(Mutex::default()));
+        // The first owner's own event is minted under its lock, so the meddling begins with the second's.
+        let batch: Vec<Collected> = dirty.take(1).iter().filter_map(|owner| owner.collect(&*mint)).collect();
+        assert_eq!(batch.len(), 1);
+        *mint.0.lock().unwrap() = Some(first.clone());
+        let rest = collect_batch(&dirty, &*mint);
+        assert_eq!(rest.len(), 1, "the first owner, listed again meanwhile, waits for the next batch");
+        assert!(!dirty.is_empty());
     }
 }
