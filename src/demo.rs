@@ -149,7 +149,7 @@ async fn launch_series(client: &Client, merchants: &mut [Person], shops: &[Shop]
         let known = client.get(merchant, &path).await?;
         let Some((product, price)) = shop.products.first() else { continue };
         if known["items"].as_array().is_some_and(Vec::is_empty) {
-            let today = crate::wire::time::format(plan::now());
+            let today = plan::in_seconds(0);
             let body = json!({"product_id": product, "stock": 40, "category": "happy-hour",
                 "price": {"amount": (price * 7 / 10).max(1), "currency": shop.place.currency},
                 "daily": {"from": "17:00", "to": "19:00", "timezone": shop.place.timezone, "start_date": &today[..10]}});
@@ -181,14 +181,13 @@ async fn relaunch(
     };
     let starts_in_s = if random.below(4) == 0 { 20 + random.below(60) } else { 0 };
     let lasts_s = 60 + random.below(240);
-    let from = plan::now().plus_ms(starts_in_s as i64 * 1000);
     let body = json!({
         "product_id": product,
         "price": {"amount": (price * (40 + random.below(45) as i64) / 100).max(1), "currency": shop.place.currency},
         "stock": 10 + random.below(60),
         "per_shopper_limit": 2,
-        "starts_at": crate::wire::time::format(from),
-        "ends_at": crate::wire::time::format(from.plus_ms(lasts_s as i64 * 1000)),
+        "starts_at": plan::in_seconds(starts_in_s),
+        "ends_at": plan::in_seconds(starts_in_s + lasts_s),
         "hold_seconds": 15 + random.below(30),
         "category": "flash",
     });

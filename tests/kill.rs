@@ -157,7 +157,7 @@ async fn check(server: &Server, load: &Load, tokens: &[String]) {
         }
     }
     assert_eq!(keys, found.len());
-    let history = load.history.lock().unwrap();
+    let history = std::mem::take(&mut *load.history.lock().unwrap());
     let mut sold = 0;
     for claim in found.values() {
         sold += if claim["status"] == "confirmed" { claim["quantity"].as_u64().unwrap() } else { 0 };

@@ -9,7 +9,7 @@ mod sim;
 
 use flash_actors::engine::{ClaimRequest, Engine, EngineError, EngineParts};
 use flash_actors::ports::store::Store;
-use flash_domain::claim::{ActRefusal, ClaimRefusal, ClaimStatus};
+use flash_domain::claim::{ActRefusal, Claim, ClaimRefusal, ClaimStatus};
 use flash_domain::ids::{ClaimId, PromotionId, UserId};
 use flash_domain::promotion::TermsPatch;
 use sim::{Faults, Random, SimAccounts, SimClock, SimFeed, SimMint, SimStore, promotion};
@@ -80,6 +80,39 @@ async fn claim(world: &World, promotion_id: PromotionId, user_id: UserId, key: S
     panic!("I17: a request never ended");
 }
 
+/// Writes down what became of a confirm or cancel; false if nobody knows yet.
+fn note(
+    history: &mut History,
+    id: ClaimId,
+    confirm: bool,
+    result: Result<Claim, EngineError<ActRefusal>>,
+) -> bool {
+    match result {
+        Ok(_) if confirm => {
+            assert!(!history.cancelled.contains(&id), "I6: confirmed after it was cancelled");
+            history.confirmed.insert(id);
+            true
+        }
+        Ok(_) => {
+            assert!(!history.confirmed.contains(&id), "I6: cancelled after it was confirmed");
+            history.cancelled.insert(id);
+            true
+        }
+        Err(EngineError::Refused(ActRefusal::AlreadyCancelled))
+            if !confirm && history.doubtful.contains(&id) =>
+        {
+            history.cancelled.insert(id);
+            true
+        }
+        Err(EngineError::Refused(_)) => true,
+        Err(EngineError::NotFound) => panic!("I18: an acknowledged claim is unknown"),
+        Err(_) => {
+            history.doubtful.insert(id);
+            false
+        }
+    }
+}
+
 async fn act(world: &World, user: UserId, id: ClaimId, confirm: bool) {
     for _ in 0..200 {
         let result = if confirm {
@@ -87,31 +120,9 @@ async fn act(world: &World, user: UserId, id: ClaimId, confirm: bool) {
         } else {
             world.engine.cancel_claim(user, id).await
         };
-        let mut history = world.history.borrow_mut();
-        match result {
-            Ok(_) if confirm => {
-                assert!(!history.cancelled.contains(&id), "I6: confirmed after it was cancelled");
-                history.confirmed.insert(id);
-                return;
-            }
-            Ok(_) => {
-                assert!(!history.confirmed.contains(&id), "I6: cancelled after it was confirmed");
-                history.cancelled.insert(id);
-                return;
-            }
-            Err(EngineError::Refused(ActRefusal::AlreadyCancelled))
-                if !confirm && history.doubtful.contains(&id) =>
-            {
-                history.cancelled.insert(id);
-                return;
-            }
-            Err(EngineError::Refused(_)) => return,
-            Err(EngineError::NotFound) => panic!("I18: an acknowledged claim is unknown"),
-            Err(_) => {
-                history.doubtful.insert(id);
-            }
+        if note(&mut world.history.borrow_mut(), id, confirm, result) {
+            return;
         }
-        drop(history);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("I17: a request never ended");
@@ -157,7 +168,7 @@ async fn check(world: &World, promotions: &[PromotionId]) {
     world.store.heal();
     tokio::time::sleep(Duration::from_secs(u64::from(HOLD_S) + 12)).await;
     world.engine.close().await;
-    let history = world.history.borrow();
+    let history = std::mem::take(&mut *world.history.borrow_mut());
     for ((promotion, user, key), id) in &history.acked {
         let claim = world.store.claim(*id).expect("I18: an acknowledged claim was lost");
         assert_eq!(

@@ -1,7 +1,6 @@
 //! What the demo is made of: places, products, chance. Pure but for the clock.
 
-use flash_domain::time::UnixMillis;
-use std::time::{SystemTime, UNIX_EPOCH};
+use jiff::{SignedDuration, Timestamp};
 
 const CITIES: &str = include_str!("cities.csv");
 /// Cities per merchant: an owner of several stores is a normal case.
@@ -106,9 +105,10 @@ pub fn products(place: &Place, random: &mut Random) -> Vec<(&'static str, i64)> 
         .collect()
 }
 
-/// The wall clock.
-pub fn now() -> UnixMillis {
-    UnixMillis(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64))
+/// The time in so many seconds, as the API writes it.
+pub fn in_seconds(seconds: u64) -> String {
+    let at = Timestamp::now().saturating_add(SignedDuration::from_secs(seconds as i64));
+    at.map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
 /// A small repeatable generator (splitmix64).

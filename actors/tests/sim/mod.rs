@@ -63,7 +63,7 @@ impl Faults {
             unknown: chance(200),
             load_fails: chance(200),
             feed_panics: chance(60),
-            clock_steps: seed % 3 == 0,
+            clock_steps: seed.is_multiple_of(3),
         }
     }
 }
