@@ -12,7 +12,9 @@ use crate::ports::store::Store;
 use crate::promotion::{PromotionActor, Second};
 use actix::{Actor, Addr, ArbiterHandle};
 use flash_domain::ids::PromotionId;
+use futures_util::FutureExt;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Semaphore, watch};
@@ -195,7 +197,19 @@ impl Directory {
         let persistent = instead_of.is_some();
         self.0.loads_waiting.fetch_add(1, Ordering::Relaxed);
         let spawned = self.0.arbiter.spawn(async move {
-            let result = directory.load(id, persistent).await;
+            let mut pause = RELOAD_BACKOFF_MIN;
+            let result = loop {
+                let attempt = AssertUnwindSafe(directory.load(id, persistent)).catch_unwind().await;
+                match attempt {
+                    Ok(result) => break result,
+                    // Somebody whom a new owner tells of itself panicked: nobody must wait for ever because of that.
+                    Err(_) => {
+                        tracing::error!(promotion = %id, "taking over a promotion panicked; trying again");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(RELOAD_BACKOFF_MAX);
+                    }
+                }
+            };
             directory.0.loads_waiting.fetch_sub(1, Ordering::Relaxed);
             let _nobody_may_wait = sender.send(Some(result));
         });

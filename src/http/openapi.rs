@@ -84,8 +84,9 @@ fn parameters(row: &RouteRow) -> Vec<Value> {
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "format": "uuid"}}))
         .collect();
-    let mut query =
-        |name: &str, schema: Value| found.push(json!({"name": name, "in": "query", "schema": schema}));
+    let mut query = |name: &str, schema: Value| {
+        found.push(json!({"name": name, "in": "query", "required": false, "schema": schema}))
+    };
     let is_list =
         row.method == "GET" && row.answer.ends_with('s') && row.answer != "Stats" && row.answer != "Series";
     if is_list && row.path != "/admin/jobs" {
@@ -99,7 +100,10 @@ fn parameters(row: &RouteRow) -> Vec<Value> {
             query("lat", json!({"type": "number", "minimum": -90, "maximum": 90}));
             query("lng", json!({"type": "number", "minimum": -180, "maximum": 180}));
             query("radius_m", json!({"type": "number", "minimum": 50, "maximum": 50000, "default": 5000}));
-            query("status", json!({"enum": ["draft", "scheduled", "live", "paused", "ended", "cancelled"]}));
+            query(
+                "status",
+                json!({"type": "string", "enum": ["draft", "scheduled", "live", "paused", "ended", "cancelled"]}),
+            );
             query("category", json!({"type": "string"}));
             query("store_id", json!({"type": "string", "format": "uuid"}));
             query("q", json!({"type": "string"}));
@@ -163,6 +167,15 @@ mod tests {
     #[test]
     fn the_description_is_openapi_and_has_every_route_and_code() {
         let document = describe();
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            let parsed =
+                serde_json::from_value::<utoipa::openapi::RefOr<utoipa::openapi::Schema>>(schema.clone());
+            assert!(parsed.is_ok(), "{name}: {schema}");
+        }
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let parsed = serde_json::from_value::<utoipa::openapi::PathItem>(item.clone());
+            assert!(parsed.is_ok(), "{path}: {:?} {item}", parsed.err());
+        }
         let parsed: utoipa::openapi::OpenApi = serde_json::from_value(document.clone()).unwrap();
         let text = document.to_string();
         for row in &ROUTES {
