@@ -202,6 +202,11 @@ async fn the_replaced_systems_defects_are_gone() {
     let (status, answer) = server.ask("POST", &path, token, Some(&json!({})), Some("k")).await.unwrap();
     assert_eq!((status.as_u16(), answer["code"].as_str()), (409, Some("not_started")), "I11");
 
+    let draft = server.launch(&shop, json!({"draft": true})).await;
+    let path = format!("/api/v1/promotions/{draft}/claims");
+    let (status, _) = server.ask("POST", &path, token, Some(&json!({})), Some("k")).await.unwrap();
+    assert_eq!(status.as_u16(), 404, "a draft is not there for shoppers");
+
     let frequent = server.launch(&shop, json!({"segments": ["frequent"]})).await;
     let path = format!("/api/v1/promotions/{frequent}/claims");
     let (status, answer) = server.ask("POST", &path, token, Some(&json!({})), Some("k")).await.unwrap();

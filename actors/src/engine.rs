@@ -15,7 +15,7 @@ use actix::{Actor, ArbiterHandle};
 use flash_domain::claim::{ActRefusal, Claim, ClaimRefusal};
 use flash_domain::geo::Location;
 use flash_domain::ids::{ClaimId, PromotionId, UserId};
-use flash_domain::promotion::{ClaimAsk, LifeRefusal, Promotion, PromotionRecord, TermsPatch};
+use flash_domain::promotion::{ClaimAsk, LifeRefusal, Promotion, PromotionRecord, Status, TermsPatch};
 use flash_domain::segment::Segment;
 use flash_domain::time::{Now, UnixMillis};
 use std::sync::Arc;
@@ -199,6 +199,10 @@ impl Engine {
         let code = self.0.mint.code();
         for _ in 0..TRIES {
             let owner = self.owner(request.promotion_id).await?;
+            // A draft is nobody's business but its store's people's, and they don't claim.
+            if owner.look(|promotion| promotion.record().counters.status == Status::Draft) == Ok(true) {
+                return Err(EngineError::NotFound);
+            }
             let now = self.now();
             let ask = ClaimAsk {
                 user_id: request.user_id,
