@@ -5,6 +5,7 @@ use crate::auth::password::Passwords;
 use crate::config::Settings;
 use crate::mint::SystemMint;
 use crate::serve;
+use crate::telemetry::{self, Telemetry};
 use flash_actors::ports::accounts::{Role, User};
 use flash_actors::ports::clock::{Clock, Mint, SystemClock};
 use flash_domain::ids::UserId;
@@ -20,10 +21,7 @@ fn text(error: impl Display) -> String {
 
 fn settings() -> Result<Settings, String> {
     let settings = Settings::from_env().map_err(text)?;
-    let filter = tracing_subscriber::EnvFilter::new(&settings.log);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second call (tests) keeps the first subscriber.
-    let _already = if settings.log_json { log.json().try_init() } else { log.try_init() };
+    telemetry::start_logs(&settings);
     Ok(settings)
 }
 
@@ -32,7 +30,11 @@ fn settings() -> Result<Settings, String> {
 /// # Errors
 /// A sentence for people.
 pub async fn serve() -> Outcome {
-    serve::serve(settings()?).await.map_err(text)
+    let settings = Settings::from_env().map_err(text)?;
+    let telemetry = Telemetry::start(&settings)?;
+    let outcome = serve::serve(settings).await.map_err(text);
+    telemetry.finish().await;
+    outcome
 }
 
 /// `migrate`

@@ -42,6 +42,8 @@ pub struct Settings {
     pub log: String,
     /// `FLASH_LOG_FORMAT`: `pretty` (default) or `json`.
     pub log_json: bool,
+    /// `FLASH_OTLP_ENDPOINT`, `FLASH_TRACE_RATIO`: where traces go.
+    pub trace: TraceSettings,
     /// `FLASH_CHECK_SECONDS`: period of the check job. Default 60.
     pub check_period: Duration,
     /// `FLASH_CLEANUP_SECONDS`: period of the cleanup job. Default 3600.
@@ -49,6 +51,16 @@ pub struct Settings {
     /// `AWS_REGION`, `AWS_ENDPOINT_URL`, `FLASH_SNS_TOPIC_ARN`, `FLASH_SQS_QUEUE_URL`: where events will go; read and
     /// checked, not used yet.
     pub aws: AwsSettings,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug)]
+pub struct TraceSettings {
+    /// `FLASH_OTLP_ENDPOINT`: base address of an OpenTelemetry collector that takes OTLP over HTTP, as in
+    /// http://127.0.0.1:4318. Default: none, and no traces.
+    pub endpoint: Option<String>,
+    /// `FLASH_TRACE_RATIO`: the share of requests that are traced, 0 to 1. Default 0.1.
+    pub ratio: f64,
 }
 
 /// Where events will go.
@@ -84,7 +96,7 @@ pub enum ConfigError {
 }
 
 /// Settings that `Settings::from` reads, to tell unknown ones.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: &[&str] = &[
     "FLASH_BIND",
     "FLASH_WORKERS",
     "FLASH_JWT_SECRET",
@@ -99,6 +111,8 @@ pub const NAMES: [&str; 18] = [
     "FLASH_BENCH",
     "FLASH_LOG",
     "FLASH_LOG_FORMAT",
+    "FLASH_OTLP_ENDPOINT",
+    "FLASH_TRACE_RATIO",
     "FLASH_CHECK_SECONDS",
     "FLASH_CLEANUP_SECONDS",
     "FLASH_SNS_TOPIC_ARN",
@@ -237,6 +251,10 @@ impl Settings {
                 Some("json") => true,
                 Some(_) => return Err(bad("FLASH_LOG_FORMAT", "expected pretty or json")),
             },
+            trace: TraceSettings {
+                endpoint: source.text("FLASH_OTLP_ENDPOINT").map(str::to_owned),
+                ratio: parse(&source, "FLASH_TRACE_RATIO", "0.1", "expected 0 to 1")?,
+            },
             check_period: Duration::from_secs(source.number("FLASH_CHECK_SECONDS", 60, 1, 86_400)?),
             cleanup_period: Duration::from_secs(source.number("FLASH_CLEANUP_SECONDS", 3_600, 1, 604_800)?),
             aws: AwsSettings {
@@ -253,6 +271,13 @@ impl Settings {
     fn check(&self) -> Result<(), ConfigError> {
         if self.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             return Err(bad("FLASH_LOG", "expected an EnvFilter, as in info,flash_promos=debug"));
+        }
+        if !(0.0..=1.0).contains(&self.trace.ratio) {
+            return Err(bad("FLASH_TRACE_RATIO", "expected 0 to 1"));
+        }
+        let endpoint = self.trace.endpoint.as_deref().unwrap_or("http://");
+        if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+            return Err(bad("FLASH_OTLP_ENDPOINT", "expected an address, as in http://127.0.0.1:4318"));
         }
         for (name, secret) in
             [("FLASH_JWT_SECRET", &self.jwt_secret), ("FLASH_JWT_PREVIOUS_SECRET", &self.jwt_previous_secret)]
@@ -366,6 +391,9 @@ mod tests {
             ("FLASH_CORS_ORIGINS", "shop.example"),
             ("FLASH_LOG", "a=b=c"),
             ("FLASH_BENCH", "yes"),
+            ("FLASH_OTLP_ENDPOINT", "collector:4318"),
+            ("FLASH_TRACE_RATIO", "1.5"),
+            ("FLASH_TRACE_RATIO", "NaN"),
             ("FLASH_TYPO", "1"),
         ] {
             let error = settings(&[(name, value)]).unwrap_err().to_string();

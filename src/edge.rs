@@ -5,6 +5,7 @@ use crate::http::context::language;
 use crate::http::{HttpState, routes};
 use crate::limits::*;
 use crate::live::LiveEdge;
+use crate::telemetry;
 use actix_cors::Cors;
 use actix_http::HttpService;
 use actix_server::Server;
@@ -16,8 +17,10 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, web};
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Instant;
+use tracing::Instrument;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static(telemetry::REQUEST_ID);
 
 /// Starts the workers on a bound listener.
 ///
@@ -73,24 +76,32 @@ fn cors(origins: &[String]) -> Cors {
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
-/// What every response carries: a request id, and headers that keep browsers from guessing, framing and leaking.
+/// What every request gets: an id, a span that carries it into the log and the trace, and its numbers. What every
+/// response carries: the id, and headers that keep browsers from guessing, framing and leaking.
 async fn dress<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
-    let id = request.headers().get(REQUEST_ID).filter(|id| is_request_id(id)).cloned();
+    let began = Instant::now();
+    let id =
+        request.headers().get(REQUEST_ID).filter(|id| is_request_id(id)).cloned().unwrap_or_else(fresh_id);
+    let span = telemetry::request_span(
+        request.method().as_str(),
+        request.headers(),
+        id.to_str().unwrap_or_default(),
+    );
     let docs = request.path().starts_with("/docs");
     let metrics = request.app_data::<web::Data<HttpState>>().map(|state| state.metrics.clone());
-    let mut response = next.call(request).await?;
+    let mut response = next.call(request).instrument(span.clone()).await?;
     let status = response.status().as_u16();
+    let (asked, took) = (response.request(), began.elapsed());
     if let Some(metrics) = metrics {
-        metrics.response(status);
+        metrics.response(status, took);
     }
-    if status >= 500 && status != 503 {
-        tracing::error!(
-            path = response.request().path(),
-            status,
-            language = language(response.request()).tag(),
-            "failed"
-        );
-    }
+    telemetry::answered(&span, asked.method().as_str(), || asked.match_pattern(), status);
+    span.in_scope(|| {
+        if status >= 500 && status != 503 {
+            tracing::error!(path = asked.path(), status, language = language(asked).tag(), "failed");
+        }
+        tracing::debug!(target: "flash_promos::access", path = asked.path(), status, took_us = took.as_micros(), "answered");
+    });
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -101,9 +112,7 @@ async fn dress<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result
     if !headers.contains_key(header::CACHE_CONTROL) && !docs {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if let Some(id) = id.or_else(fresh_id) {
-        headers.insert(REQUEST_ID, id);
-    }
+    headers.insert(REQUEST_ID, id);
     Ok(response)
 }
 
@@ -117,7 +126,9 @@ fn is_request_id(id: &HeaderValue) -> bool {
         && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-fn fresh_id() -> Option<HeaderValue> {
+fn fresh_id() -> HeaderValue {
     use rand::Rng;
-    HeaderValue::from_str(&format!("{:016x}", rand::rng().next_u64())).ok()
+    let id = format!("{:016x}", rand::rng().next_u64());
+    // Hexadecimal digits always are a header's value.
+    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }

@@ -13,4 +13,5 @@ pub mod metrics;
 pub mod mint;
 pub mod problem;
 pub mod serve;
+pub mod telemetry;
 pub mod wire;

@@ -1,6 +1,10 @@
-//! Numbers for Prometheus. Latencies are histograms in seconds; names end in their unit.
+//! Numbers for Prometheus, named by its conventions: base units, the unit last, `_total` for what only grows. Latencies are
+//! histograms in seconds.
+//!
+//! Knows how to write them; what is measured elsewhere is read when it is asked for.
 
 use flash_actors::engine::EngineObservation;
+use flash_actors::histogram::Snapshot;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -10,6 +14,49 @@ use std::time::Duration;
 /// What writes further lines when metrics are rendered.
 pub type Extra = Box<dyn Fn(&mut Vec<(&'static str, &'static str, u64)>) + Send + Sync>;
 
+/// What a histogram of values counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Values are microseconds, and are written as seconds.
+    Microseconds,
+    /// Values are written as they are.
+    Number,
+}
+
+/// A histogram kept elsewhere.
+pub struct Distribution {
+    /// Its name, with the unit that is written.
+    pub name: &'static str,
+    /// What it measures.
+    pub help: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// How to read it.
+    pub read: Box<dyn Fn() -> Snapshot + Send + Sync>,
+}
+
+impl Distribution {
+    fn write(&self, text: &mut String) {
+        let Self { name, help, .. } = self;
+        let Snapshot { buckets, count, sum } = (self.read)();
+        let shown = |value: u64| match self.unit {
+            Unit::Microseconds => value as f64 / 1e6,
+            Unit::Number => value as f64,
+        };
+        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} histogram\n"));
+        for (bound, up_to) in buckets {
+            text.push_str(&format!("{name}_bucket{{le=\"{}\"}} {up_to}\n", shown(bound)));
+        }
+        text.push_str(&format!(
+            "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {}\n{name}_count {count}\n",
+            shown(sum)
+        ));
+    }
+}
+
+/// Bounds of the latencies measured here, in seconds.
+const SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
 /// The server's numbers.
 pub struct Metrics {
     registry: Registry,
@@ -18,8 +65,10 @@ pub struct Metrics {
     claims_refused: IntCounter,
     responses: IntCounterVec,
     by_class: [IntCounter; 6],
+    response_seconds: Histogram,
     up: IntGauge,
     extra: Mutex<Vec<Extra>>,
+    distributions: Mutex<Vec<Distribution>>,
 }
 
 impl Metrics {
@@ -34,7 +83,14 @@ impl Metrics {
                 "flash_claim_duration_seconds",
                 "From a claim's decision being asked for to its durable answer",
             )
-            .buckets(vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
+            .buckets(SECONDS.to_vec()),
+        )?;
+        let response_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "flash_http_request_duration_seconds",
+                "From a request's head to its response, upgrades aside",
+            )
+            .buckets(SECONDS.to_vec()),
         )?;
         let claims = IntCounterVec::new(Opts::new("flash_claims_total", "Claims by outcome"), &["outcome"])?;
         let responses = IntCounterVec::new(
@@ -44,6 +100,7 @@ impl Metrics {
         let up = IntGauge::new("flash_up", "1 while the process serves")?;
         registry.register(Box::new(claim_seconds.clone()))?;
         registry.register(Box::new(claims.clone()))?;
+        registry.register(Box::new(response_seconds.clone()))?;
         registry.register(Box::new(responses.clone()))?;
         registry.register(Box::new(up.clone()))?;
         up.set(1);
@@ -55,14 +112,21 @@ impl Metrics {
             claims_refused: claims.with_label_values(&["refused"]),
             by_class: [class("0xx"), class("1xx"), class("2xx"), class("3xx"), class("4xx"), class("5xx")],
             responses,
+            response_seconds,
             up,
             extra: Mutex::default(),
+            distributions: Mutex::default(),
         })
     }
 
     /// Adds lines from elsewhere: (name, help, value) of counters.
     pub fn also(&self, extra: Extra) {
         self.extra.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(extra);
+    }
+
+    /// Adds a histogram from elsewhere.
+    pub fn also_distribution(&self, distribution: Distribution) {
+        self.distributions.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(distribution);
     }
 
     /// Counts a claim.
@@ -75,8 +139,9 @@ impl Metrics {
         }
     }
 
-    /// Counts a response.
-    pub fn response(&self, status: u16) {
+    /// Counts a response, and how long it took.
+    pub fn response(&self, status: u16, took: Duration) {
+        self.response_seconds.observe(took.as_secs_f64());
         if let Some(counter) = self.by_class.get(usize::from(status / 100)) {
             counter.inc();
         }
@@ -97,7 +162,6 @@ impl Metrics {
             ("flash_commit_batches_total", "Transactions committed", engine.batches),
             ("flash_commits_total", "Promotions' commits in them", engine.commits),
             ("flash_claims_written_total", "Claims written", engine.claims),
-            ("flash_commit_microseconds_total", "Time spent in transactions", engine.commit_micros),
             ("flash_commits_failed_total", "Commits that certainly failed", engine.failed),
             ("flash_commits_unknown_total", "Commits of unknown outcome", engine.unknown),
             ("flash_commits_stale_total", "Commits of owners that were replaced", engine.stale),
@@ -109,6 +173,34 @@ impl Metrics {
             let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
             text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"));
         }
+        for distribution in
+            self.distributions.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter()
+        {
+            distribution.write(&mut text);
+        }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_distribution_is_written_in_base_units_and_cumulative() {
+        let metrics = Metrics::new().unwrap();
+        let read = || Snapshot { buckets: vec![(250, 1), (1_000_000, 3)], count: 4, sum: 7_500_000 };
+        metrics.also_distribution(Distribution {
+            name: "flash_x_seconds",
+            help: "X",
+            unit: Unit::Microseconds,
+            read: Box::new(read),
+        });
+        let text = metrics.render(&EngineObservation::default());
+        let expected = "# HELP flash_x_seconds X\n# TYPE flash_x_seconds histogram\n\
+            flash_x_seconds_bucket{le=\"0.00025\"} 1\nflash_x_seconds_bucket{le=\"1\"} 3\n\
+            flash_x_seconds_bucket{le=\"+Inf\"} 4\nflash_x_seconds_sum 7.5\nflash_x_seconds_count 4\n";
+        assert!(text.ends_with(expected), "{text}");
     }
 }

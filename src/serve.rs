@@ -13,7 +13,7 @@ use crate::http::rates::Rates;
 use crate::limits;
 use crate::live::encode::Json;
 use crate::live::{self, LiveEdge, LiveSettings, LiveState};
-use crate::metrics::Metrics;
+use crate::metrics::{Distribution, Metrics, Unit};
 use crate::mint::SystemMint;
 use actix::Actor;
 use actix_rt::Arbiter;
@@ -30,6 +30,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long a start waits for another process to let go of the embedded database.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -135,6 +136,7 @@ struct Running {
 /// See [`ServeError`].
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     raise_file_limit();
+    let mut signals = Signals::catch()?;
     let lock = match &settings.database {
         DatabaseUrl::Sqlite(path) => Some(DatabaseLock::acquire(path, LOCK_PATIENCE)?),
         DatabaseUrl::Postgres(_) => None,
@@ -166,7 +168,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         tracing::error!(%error, "promotions could not be woken; the check job tries again");
     }
     start_jobs(&settings, &running);
-    wait_for_signal().await;
+    signals.any().await;
 
     tracing::info!("draining");
     running.state.draining.store(true, Ordering::Release);
@@ -206,6 +208,7 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
         persistence: persistence.handle(),
     });
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Start(error.to_string()))?);
+    measure(&metrics, &engine, &hubs);
     let state = Arc::new(HttpState {
         engine,
         store: stores.store.clone(),
@@ -238,6 +241,39 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
         },
     });
     Ok(Running { state, hubs, live, stores, arbiters: vec![promotions, persistence], _lock: lock })
+}
+
+/// Shows the histograms that the engine and the hubs keep.
+fn measure(metrics: &Metrics, engine: &Engine, hubs: &Arc<Hubs>) {
+    let (commits, batches) = (engine.clone(), engine.clone());
+    let (lags, depths) = (hubs.clone(), hubs.clone());
+    let distributions = [
+        Distribution {
+            name: "flash_commit_duration_seconds",
+            help: "How long a transaction of the engine took",
+            unit: Unit::Microseconds,
+            read: Box::new(move || commits.commit_counts().durations.snapshot()),
+        },
+        Distribution {
+            name: "flash_commit_batch_claims",
+            help: "Claims in one transaction of the engine",
+            unit: Unit::Number,
+            read: Box::new(move || batches.commit_counts().batch_claims.snapshot()),
+        },
+        Distribution {
+            name: "flash_live_delivery_lag_seconds",
+            help: "From an update's publishing to a worker's having written it to its sockets",
+            unit: Unit::Microseconds,
+            read: Box::new(move || lags.counts().delivery_lags.snapshot()),
+        },
+        Distribution {
+            name: "flash_live_inbox_depth",
+            help: "Updates that a worker found waiting when it looked",
+            unit: Unit::Number,
+            read: Box::new(move || depths.counts().inbox_depths.snapshot()),
+        },
+    ];
+    distributions.into_iter().for_each(|distribution| metrics.also_distribution(distribution));
 }
 
 fn start_jobs(settings: &Settings, running: &Running) {
@@ -286,14 +322,22 @@ fn raise_file_limit() {
     }
 }
 
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _interrupted = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+/// What ends the server: caught from early on, so that a signal while it starts ends it in order too.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, ServeError> {
+        let catch = |kind| signal(kind).map_err(|error| ServeError::Start(error.to_string()));
+        Ok(Self { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

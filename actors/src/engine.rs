@@ -78,8 +78,6 @@ pub struct EngineObservation {
     pub commits: u64,
     /// Claims written.
     pub claims: u64,
-    /// Microseconds spent in transactions.
-    pub commit_micros: u64,
     /// Commits that certainly failed.
     pub failed: u64,
     /// Commits of unknown outcome.
@@ -362,11 +360,15 @@ impl Engine {
             batches: read(&counts.batches),
             commits: read(&counts.commits),
             claims: read(&counts.claims),
-            commit_micros: read(&counts.micros),
             failed: read(&counts.failed),
             unknown: read(&counts.unknown),
             stale: read(&counts.stale),
         }
+    }
+
+    /// What persistence did, with how long it took.
+    pub fn commit_counts(&self) -> &CommitCounts {
+        &self.0.counts
     }
 
     /// Refuses what comes from now on and waits until everything decided is durable or refused.

@@ -4,6 +4,7 @@ pub mod cell;
 pub mod directory;
 pub mod engine;
 pub mod feed;
+pub mod histogram;
 pub mod hub;
 pub mod jobs;
 pub mod lane;

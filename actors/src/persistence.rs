@@ -4,6 +4,7 @@
 //! What a failed or unknown commit means (DESIGN 3.3) is decided here. Knows owners and the store's port, no SQL.
 
 use crate::feed::Feed;
+use crate::histogram::{self, Histogram};
 use crate::lane::{Outcome, Replies};
 use crate::limits::{BATCH_CLAIMS_MAX, BATCH_PROMOTIONS_MAX, COMMIT_SPACING};
 use crate::owner::{Collected, DirtyOwners};
@@ -16,9 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// Counts of what persistence did, for metrics. All since the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CommitCounts {
     /// Transactions that committed.
     pub batches: AtomicU64,
@@ -26,14 +28,31 @@ pub struct CommitCounts {
     pub commits: AtomicU64,
     /// Claims written.
     pub claims: AtomicU64,
-    /// Microseconds spent in transactions.
-    pub micros: AtomicU64,
+    /// How long transactions took, in microseconds, whatever came of them.
+    pub durations: Histogram,
+    /// How many claims went into a transaction.
+    pub batch_claims: Histogram,
     /// Promotions' commits that certainly failed.
     pub failed: AtomicU64,
     /// Promotions' commits of unknown outcome.
     pub unknown: AtomicU64,
     /// Promotions' commits refused since another owner is in charge.
     pub stale: AtomicU64,
+}
+
+impl Default for CommitCounts {
+    fn default() -> Self {
+        Self {
+            batches: AtomicU64::default(),
+            commits: AtomicU64::default(),
+            claims: AtomicU64::default(),
+            durations: Histogram::new(histogram::MICROSECONDS),
+            batch_claims: Histogram::new(histogram::COUNTS),
+            failed: AtomicU64::default(),
+            unknown: AtomicU64::default(),
+            stale: AtomicU64::default(),
+        }
+    }
 }
 
 /// Group commit's actor. Its work is one task that it spawns; its mailbox serves observation only.
@@ -128,14 +147,17 @@ impl Work {
                 continue;
             }
             last_start = Some(Instant::now());
-            self.commit(batch).await;
+            let claims: usize = batch.iter().map(|part| part.commit.claims.len()).sum();
+            self.counts.batch_claims.add(claims as u64);
+            let span = tracing::debug_span!("commit", promotions = batch.len(), claims);
+            self.commit(batch).instrument(span).await;
         }
     }
 
     async fn commit(&self, batch: Vec<Collected>) {
         let begun = Instant::now();
         let result = self.store.commit(batch.iter().map(|part| part.commit.clone()).collect()).await;
-        self.counts.micros.fetch_add(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
+        self.counts.durations.add_time(begun.elapsed());
         let outcome = self.settle(&batch, result);
         if outcome == Outcome::Failed {
             // Certainly nothing was applied. One poisoned row must not sink the others: each promotion alone, once.

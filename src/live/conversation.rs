@@ -20,6 +20,7 @@ use serde_json::value::RawValue;
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::Future;
 use std::rc::Rc;
+use tracing::Instrument;
 
 /// Seconds between pings, as the connect result says.
 const PING_SECONDS: u64 = 25;
@@ -349,7 +350,12 @@ impl Conversation {
     }
 
     fn call(self: &Rc<Self>, id: u32, call: &Call<'_>, replies: &mut Replies) {
-        match &*call.method {
+        let methods = ["move", "claim", "confirm", "cancel"];
+        let Some(method) = methods.into_iter().find(|method| *method == call.method) else {
+            return replies.error(id, ReplyError::METHOD_NOT_FOUND);
+        };
+        let _inside = tracing::info_span!("rpc", method, session = self.slot, command = id).entered();
+        match method {
             "move" => {
                 // Replies so far go out before the move's publications.
                 self.reply(replies);
@@ -357,8 +363,7 @@ impl Conversation {
             }
             "claim" => rpc::claim(self, id, call.data, replies),
             "confirm" => rpc::act(self, id, call.data, rpc::Act::Confirm, replies),
-            "cancel" => rpc::act(self, id, call.data, rpc::Act::Cancel, replies),
-            _ => replies.error(id, ReplyError::METHOD_NOT_FOUND),
+            _ => rpc::act(self, id, call.data, rpc::Act::Cancel, replies),
         }
     }
 
@@ -375,6 +380,7 @@ impl Conversation {
         }
         self.in_flight.set(self.in_flight.get() + 1);
         let this = self.clone();
+        let what = what.instrument(tracing::Span::current());
         actix_rt::spawn(async move {
             let outcome = what.await;
             this.in_flight.set(this.in_flight.get() - 1);

@@ -6,6 +6,7 @@ use super::inbox::{Inbox, Order};
 use super::shard::ticks_of_ms;
 use super::wire::{Channel, ClaimNews, Published, Wire};
 use crate::feed::{Feed, LiveOffer, Pulse, Update};
+use crate::histogram::{self, Histogram};
 use actix::{Message, Recipient};
 use flash_domain::claim::Claim;
 use flash_domain::ids::{FamilyId, PromotionId, StoreId, UserId};
@@ -21,7 +22,7 @@ use std::time::Duration;
 pub struct Wake;
 
 /// Counters of the live edge, since the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HubCounts {
     /// Sessions that connected.
     pub connects: AtomicU64,
@@ -33,6 +34,25 @@ pub struct HubCounts {
     pub evicted: AtomicU64,
     /// Sessions that the server ended.
     pub ended: AtomicU64,
+    /// From an owner's publishing to a worker's having written it to its sockets or left it in their outboxes, in
+    /// microseconds: one value per update and worker.
+    pub delivery_lags: Histogram,
+    /// How many updates and claims' changes a hub found in its inbox when it looked.
+    pub inbox_depths: Histogram,
+}
+
+impl Default for HubCounts {
+    fn default() -> Self {
+        Self {
+            connects: AtomicU64::default(),
+            frames: AtomicU64::default(),
+            conflated: AtomicU64::default(),
+            evicted: AtomicU64::default(),
+            ended: AtomicU64::default(),
+            delivery_lags: Histogram::new(histogram::MICROSECONDS),
+            inbox_depths: Histogram::new(histogram::COUNTS),
+        }
+    }
 }
 
 impl HubCounts {

@@ -204,8 +204,11 @@ impl<S: Sink> Shard<S> {
     /// Applies everything that other threads left in the inbox.
     pub fn take_in(&mut self) {
         let delivery = self.inbox.take();
+        let hubs = self.hubs.clone();
+        hubs.counts().inbox_depths.add((delivery.updates.len() + delivery.claims.len()) as u64);
         for published in &delivery.updates {
             self.apply(published);
+            hubs.counts().delivery_lags.add_time(published.at.elapsed());
         }
         for news in &delivery.claims {
             self.tell_claim(news);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use flash_domain::claim::Claim;
 use flash_domain::ids::{ClaimId, PromotionId, UserId};
 use flash_domain::promotion::PromotionRecord;
+use tokio::time::Instant;
 
 /// Where a publication goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +83,8 @@ pub struct Published {
     pub event: Bytes,
     /// Its publication on `nearby`, framed; empty for sales.
     pub nearby: Bytes,
+    /// When it was handed over for delivery.
+    pub at: Instant,
 }
 
 impl Published {
@@ -94,7 +97,7 @@ impl Published {
             Update::Sales { .. } => Bytes::new(),
         };
         let nearby = if event.is_empty() { Bytes::new() } else { wire.publication(Channel::Nearby, &event) };
-        Self { update, event, nearby }
+        Self { update, event, nearby, at: Instant::now() }
     }
 
     /// The version that the update shows; 0 for sales, which have none.
