@@ -1,0 +1,96 @@
+//! Who is shown what on `nearby`: reach, moves, categories, what is known (I25).
+
+use super::*;
+
+#[test]
+fn i25_an_offer_is_entered_at_its_reach_and_left_beyond_the_slack() {
+    let mut scene = Scene::new();
+    let (slot, socket, snapshot) = scene.nearby(2_001.0, 5_000.0);
+    scene.publish(offer(1, 3));
+    assert_eq!((snapshot, socket.lines()), (Snapshot::default(), vec![]));
+    for (metres, entered, left, lines) in [
+        (1_999.0, vec![promotion(1)], vec![], vec!["offer 1:3"]),
+        (2_099.0, vec![], vec![], vec![]),
+        (2_101.0, vec![], vec![promotion(1)], vec!["gone 1:3 Left"]),
+        (2_050.0, vec![], vec![], vec![]),
+    ] {
+        let told = scene.shard.relocate(slot, moved(metres)).unwrap();
+        assert_eq!((told.entered, told.left), (entered, left), "{metres}");
+        assert_eq!(socket.lines(), lines, "{metres}");
+    }
+    scene.publish(gone(1, 4, GoneReason::Ended));
+    assert_eq!(socket.lines(), Vec::<String>::new(), "who left is told no more");
+}
+
+#[test]
+fn i25_scheduled_offers_are_not_shown_and_unsubscribing_ends_it() {
+    let mut scene = Scene::new();
+    let (slot, socket, _) = scene.nearby(0.0, 5_000.0);
+    scene.publish(offer_of(record(1, 1, Status::Scheduled, 2_000)));
+    assert!(socket.lines().is_empty());
+    scene.publish(offer(1, 2));
+    assert_eq!(socket.lines(), ["offer 1:2"]);
+    assert!(scene.shard.unsubscribe(slot));
+    scene.publish(stock(1, 3, 5));
+    scene.publish(gone(1, 4, GoneReason::Ended));
+    assert!(socket.lines().is_empty());
+    assert_eq!(scene.shard.sizes(), (0, 0), "nothing is left behind");
+}
+
+#[test]
+fn an_edited_reach_lets_go_and_lets_in() {
+    let mut scene = Scene::new();
+    scene.publish(offer(1, 1));
+    let (_, near, _) = scene.nearby(100.0, 50_000.0);
+    let (_, middle, _) = scene.nearby(1_500.0, 50_000.0);
+    let (_, far, _) = scene.nearby(4_000.0, 50_000.0);
+    scene.publish(offer_of(record(1, 2, Status::Live, 1_000)));
+    assert_eq!(
+        [near.lines(), middle.lines(), far.lines()],
+        [vec!["offer 1:2"], vec!["gone 1:2 Left"], vec![]]
+    );
+    scene.publish(offer_of(record(1, 3, Status::Live, 5_000)));
+    assert_eq!(
+        [near.lines(), middle.lines(), far.lines()],
+        [vec!["offer 1:3"], vec!["offer 1:3"], vec!["offer 1:3"]]
+    );
+}
+
+#[test]
+fn a_known_version_is_left_out_and_what_is_not_in_reach_is_gone() {
+    let mut scene = Scene::new();
+    (1..=3).for_each(|id| scene.publish(offer(id, 7)));
+    let (slot, _) = scene.session();
+    let known = Known::from([(promotion(1), 7), (promotion(2), 8), (promotion(9), 1)]);
+    let mut snapshot = scene.shard.subscribe(slot, seat(0.0, 5_000.0), &known);
+    snapshot.offers.sort();
+    assert_eq!(snapshot.offers, [Bytes::from("2:7"), Bytes::from("3:7")]);
+    assert_eq!(snapshot.gone, [promotion(9)]);
+}
+
+#[test]
+fn a_move_with_known_tells_the_difference_once() {
+    let mut scene = Scene::new();
+    (1..=3).for_each(|id| scene.publish(offer(id, 7)));
+    let (slot, socket) = scene.session();
+    scene.shard.subscribe(slot, Seat { place: None, ..seat(0.0, 5_000.0) }, &Known::new());
+    let known = Known::from([(promotion(1), 7), (promotion(2), 6), (promotion(9), 4)]);
+    let told = scene.shard.relocate(slot, Move { known: Some(known.clone()), ..moved(0.0) }).unwrap();
+    assert_eq!((told.entered, told.left), (vec![promotion(3)], vec![promotion(9)]));
+    let mut lines = socket.lines();
+    lines.sort();
+    assert_eq!(lines, ["gone 9:4 Left", "offer 2:7", "offer 3:7"]);
+}
+
+#[test]
+fn categories_filter_and_may_change() {
+    let mut scene = Scene::new();
+    (1..=2).for_each(|id| scene.publish(offer(id, 1)));
+    let (slot, socket) = scene.session();
+    let odd = Seat { categories: Some(vec!["odd".into()]), ..seat(0.0, 5_000.0) };
+    assert_eq!(scene.shard.subscribe(slot, odd, &Known::new()).offers, [Bytes::from("1:1")]);
+    let told =
+        scene.shard.relocate(slot, Move { categories: Some(vec!["even".into()]), ..moved(0.0) }).unwrap();
+    assert_eq!((told.entered, told.left), (vec![promotion(2)], vec![promotion(1)]));
+    assert_eq!(socket.lines(), ["gone 1:1 Left", "offer 2:1"]);
+}
