@@ -336,7 +336,19 @@ impl Engine {
         if let Some(Ok(view)) = self.0.directory.awake(id).map(|owner| owner.view(now)) {
             return Ok(Some(view));
         }
-        Ok(self.0.store.peek(id).await?.map(|record| record.at(now.wall)))
+        Ok(self.0.store.peek(id).await?.map(|record| record.at(now.wall.max(record.counters.decided_at))))
+    }
+
+    /// The record as the live edge was told it last: never ahead of what was published. From the store if no owner is
+    /// awake.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn shown(&self, id: PromotionId) -> Result<Option<PromotionRecord>, PortError> {
+        match self.0.directory.awake(id).and_then(|owner| owner.told().ok()) {
+            Some(told) => Ok(Some(told)),
+            None => self.promotion(id).await,
+        }
     }
 
     /// The time on both clocks.

@@ -102,6 +102,8 @@ struct Owner {
     promotion: Promotion,
     /// The durable record: what may be shown.
     settled: PromotionRecord,
+    /// What the live edge was told last; at most as new as `settled` with start and end applied.
+    told: PromotionRecord,
     epoch: i64,
     commit_seq: i64,
     stage: Stage,
@@ -155,6 +157,7 @@ impl OwnerCell {
             id: settled.id,
             owner: Mutex::new(Owner {
                 promotion: Promotion::load(loaded.record, loaded.claims, now),
+                told: settled.clone(),
                 settled,
                 epoch: loaded.epoch,
                 commit_seq: loaded.commit_seq,
@@ -245,6 +248,21 @@ impl OwnerCell {
     /// [`NotServing`] when it is closed or stopped.
     pub fn view(&self, now: Now) -> Result<PromotionRecord, NotServing> {
         self.lock().map(|owner| owner.settled_now(now))
+    }
+
+    /// What the live edge was told last.
+    ///
+    /// # Errors
+    /// [`NotServing`] when it is closed or stopped.
+    pub fn told(&self) -> Result<PromotionRecord, NotServing> {
+        self.lock().map(|owner| owner.told.clone())
+    }
+
+    /// Notes what the live edge was told, after it was.
+    pub(crate) fn note_told(&self, told: &PromotionRecord) {
+        if let Ok(mut owner) = self.lock() {
+            owner.told.clone_from(told);
+        }
     }
 
     /// What the actor acts on when it is nudged or its timer fires. Lets due things happen, and shows what may be shown:

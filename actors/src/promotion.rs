@@ -137,7 +137,7 @@ impl PromotionActor {
             Status::Paused => self.tell_gone(view, GoneReason::Paused),
             Status::Ended => self.tell_gone(view, GoneReason::Ended),
             Status::Cancelled => self.tell_gone(view, GoneReason::Cancelled),
-            Status::Draft => self.told = Some(view),
+            Status::Draft => self.note(view),
         }
         None
     }
@@ -147,7 +147,7 @@ impl PromotionActor {
         // Gone once: what happens to a promotion that is gone (an expiring hold) is nobody's live news.
         let again = self.told.as_ref().is_some_and(|told| told.counters.status == view.counters.status);
         if again {
-            self.told = Some(view);
+            self.note(view);
         } else {
             self.tell(Update::Gone { id, v, reason }, view);
         }
@@ -155,6 +155,11 @@ impl PromotionActor {
 
     fn tell(&mut self, update: Update, view: PromotionRecord) {
         self.feed.publish(update);
+        self.note(view);
+    }
+
+    fn note(&mut self, view: PromotionRecord) {
+        self.owner.note_told(&view);
         self.told = Some(view);
     }
 

@@ -336,6 +336,7 @@ impl Conversation {
         if let Some(frame) = replies.take() {
             shard.send(self.slot, frame);
         }
+        shard.subscribed(self.slot, &snapshot.rest);
     }
 
     fn unsubscribe(&self, id: u32, body: &WithChannel<'_>, replies: &mut Replies) {

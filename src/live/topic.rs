@@ -15,17 +15,20 @@ pub(super) fn subscribe(session: &Rc<Conversation>, id: u32, promotion: Promotio
         Some(mut shard) => shard.follow(session.slot, promotion),
         None => return,
     };
-    match followed {
+    let registration = match followed {
         Err(FollowError::Twice) => return replies.error(id, ReplyError::ALREADY_SUBSCRIBED),
         Err(FollowError::TooMany) => return replies.error(id, ReplyError::LIMIT_EXCEEDED),
-        Ok(()) => {}
-    }
+        Ok(registration) => registration,
+    };
     let this = session.clone();
     let accepted = session.later(id, replies, async move {
         let found = read(&this, promotion).await;
         let Some(mut shard) = this.shard() else { return Ok(None) };
         match found {
+            // The client has left again: the board may have forgotten what it was told of the promotion.
+            Ok(_) if !shard.follows(this.slot, promotion, registration) => Err(ReplyError::NOT_AVAILABLE),
             Ok((record, staff)) => {
+                let record = shard.newest(record);
                 let (time, offer) = (this.server_time(), json(&OfferJson::from(&record)));
                 let mut reply = Replies::default();
                 let result = format!(r#"{{"data":{{"server_time":"{time}","offer":{offer}}}}}"#);
@@ -37,7 +40,9 @@ pub(super) fn subscribe(session: &Rc<Conversation>, id: u32, promotion: Promotio
                 Ok(None)
             }
             Err(error) => {
-                shard.unfollow(this.slot, promotion);
+                if shard.follows(this.slot, promotion, registration) {
+                    shard.unfollow(this.slot, promotion);
+                }
                 Err(error)
             }
         }
@@ -62,5 +67,8 @@ async fn read(session: &Conversation, id: PromotionId) -> Result<(PromotionRecor
     if record.counters.status == Status::Draft && !staff {
         return Err(ReplyError::PERMISSION_DENIED);
     }
-    Ok((record, staff))
+    // What is durable may be ahead of what watchers were told: an update that is on its way must not seem old then.
+    let shown =
+        state.engine.shown(id).await.map_err(failed)?.filter(|shown| shown.counters.status != Status::Draft);
+    Ok((shown.unwrap_or(record), staff))
 }

@@ -31,6 +31,8 @@ pub struct Shown {
 pub struct Follower {
     /// Which session.
     pub slot: u32,
+    /// Tells this subscription from an earlier one of the same session.
+    pub registration: u32,
     /// Whether they work at the store.
     pub staff: bool,
     /// Whether the subscription was answered; until then nothing is sent.

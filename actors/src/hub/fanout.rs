@@ -90,7 +90,7 @@ impl<S: Sink> Shard<S> {
                     let event = self.wire.gone_event(entry.id, entry.v(), GoneReason::Left);
                     self.wire.publication(Channel::Nearby, &event)
                 });
-                session.send_shared(frame, now);
+                session.send_about(key, frame, now);
                 written += 1;
             }
         }
@@ -155,7 +155,7 @@ impl<S: Sink> Shard<S> {
             let Some(session) = self.sessions.get_mut(slot) else { continue };
             drop_key(&mut session.shown, key);
             if !session.unmark(key, Lane::Nearby) {
-                session.send_shared(&published.nearby, now);
+                session.send_about(key, &published.nearby, now);
                 written += 1;
             }
         }
@@ -208,7 +208,7 @@ impl<S: Sink> Shard<S> {
         let id = entry.id;
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.unmark(key, Lane::Topic);
-        session.send_shared(&self.wire.publication(Channel::Promotion(id), &published.event), now);
+        session.send_about(key, &self.wire.publication(Channel::Promotion(id), &published.event), now);
         if last {
             self.end_following(slot, key, false);
         }

@@ -22,6 +22,9 @@ pub const CLOSE_TICKS: u64 = 8;
 /// Bytes of replies and events of one's own that may wait for a socket; one more, of any size, may join them. Beyond,
 /// the reader is too slow to be kept.
 pub const WAITING_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of offers in the answer to a subscription of `nearby`, some four hundred of them; at least one goes in. The rest
+/// follows as publications, which cost a mark each while they wait, so that a city full of deals is no burst of memory.
+pub const SNAPSHOT_BYTES_MAX: usize = 256 * 1024;
 /// Bytes handed to the socket in one write.
 pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// Writes in a row for one socket before others get their turn.

@@ -1,6 +1,7 @@
 //! Subscribing to `nearby`, moving, leaving: the difference between what a shopper knows and what is in reach.
 
 use super::fanout::in_reach;
+use super::limits::SNAPSHOT_BYTES_MAX;
 use super::outbox::{Kind, Lane};
 use super::session::{Place, Seat, Sink};
 use super::shard::{Shard, deliver};
@@ -22,6 +23,24 @@ pub struct Snapshot {
     pub offers: Vec<Bytes>,
     /// What is known and not in reach (any more).
     pub gone: Vec<PromotionId>,
+    /// What is in reach and did not fit: give it to [`Shard::subscribed`].
+    pub rest: Rest,
+}
+
+/// Offers that did not fit into a snapshot: their keys, and whether the client has not heard of them at all.
+#[derive(Debug, Default, PartialEq)]
+pub struct Rest(Vec<(u32, bool)>);
+
+impl Rest {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether everything fitted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// A move; what is `None` stays as it was.
@@ -52,7 +71,8 @@ impl<S: Sink> Shard<S> {
         self.sessions.get(slot).is_some_and(|session| session.seat.is_some())
     }
 
-    /// Subscribes a session: registration and snapshot in one stretch, so that nothing falls between.
+    /// Subscribes a session: registration and snapshot in one stretch, so that nothing falls between. The caller sends
+    /// the answer and calls [`Shard::subscribed`] in the same stretch.
     pub fn subscribe(&mut self, slot: u32, seat: Seat, known: &Known) -> Snapshot {
         // What was published before this is in the snapshot, not behind it.
         self.take_in();
@@ -61,6 +81,7 @@ impl<S: Sink> Shard<S> {
         let Some(session) = self.sessions.get_mut(slot) else { return snapshot };
         let cells = seat.place.map(|place| place.cells);
         self.cells.seat(slot, None, cells.as_ref());
+        let mut bytes = 0;
         for key in cells.map(|cells| self.cells.offers_for(&cells)).unwrap_or_default() {
             let Some(entry) = self.board.get_mut(key) else { continue };
             if !in_reach(entry, &seat, false) {
@@ -68,8 +89,16 @@ impl<S: Sink> Shard<S> {
             }
             entry.watch(slot);
             put(&mut session.shown, key);
-            if known.get(&entry.id) != Some(&entry.v()) {
-                snapshot.offers.extend(entry.offer(&*self.wire));
+            let known = known.get(&entry.id);
+            if known == Some(&entry.v()) {
+                continue;
+            }
+            let Some(offer) = entry.offer(&*self.wire) else { continue };
+            if bytes + offer.len() > SNAPSHOT_BYTES_MAX && !snapshot.offers.is_empty() {
+                snapshot.rest.0.push((key, known.is_none()));
+            } else {
+                bytes += offer.len();
+                snapshot.offers.push(offer);
             }
         }
         session.seat = Some(Box::new(seat));
@@ -77,6 +106,21 @@ impl<S: Sink> Shard<S> {
         let is_shown = |id: &PromotionId| self.board.key(*id).is_some_and(|key| has(shown, key));
         snapshot.gone = known.keys().filter(|id| !is_shown(id)).copied().collect();
         snapshot
+    }
+
+    /// The snapshot was sent: what did not fit into it follows as publications, as the socket takes them. What waited
+    /// before comes behind the snapshot, since it may be newer.
+    pub fn subscribed(&mut self, slot: u32, rest: &Rest) {
+        let now = self.timers.now();
+        let Some(session) = self.sessions.get_mut(slot).filter(|session| session.ending.is_none()) else {
+            return;
+        };
+        if let Some(outbox) = &mut session.outbox {
+            outbox.put_all_behind();
+        }
+        for (key, unseen) in &rest.0 {
+            session.mark(*key, Lane::Nearby, Kind::Offer, *unseen, now);
+        }
     }
 
     /// Ends a session's subscription; says whether there was one.
@@ -131,7 +175,7 @@ impl<S: Sink> Shard<S> {
             moved.left.push(entry.id);
             if !session.unmark(key, Lane::Nearby) {
                 let event = self.wire.gone_event(entry.id, entry.v(), GoneReason::Left);
-                session.send_shared(&self.wire.publication(Channel::Nearby, &event), now);
+                session.send_about(key, &self.wire.publication(Channel::Nearby, &event), now);
             }
         }
     }
@@ -186,7 +230,11 @@ impl<S: Sink> Shard<S> {
             let v = key.and_then(|key| self.board.get(key)).map_or(*v, |entry| entry.v().max(*v));
             moved.left.push(*id);
             let event = self.wire.gone_event(*id, v, GoneReason::Left);
-            session.send_shared(&self.wire.publication(Channel::Nearby, &event), now);
+            let frame = self.wire.publication(Channel::Nearby, &event);
+            match key {
+                Some(key) => session.send_about(key, &frame, now),
+                None => session.send_shared(&frame, now),
+            }
         }
     }
 }

@@ -93,6 +93,40 @@ impl Outbox {
         self.queue.push_back(Item::Shared(frame));
     }
 
+    /// Adds a shared frame that tells a fixed version of a promotion. What is marked of the promotion goes behind it,
+    /// whatever the channel: a mark is filled in later, with a version that is at least as new.
+    pub fn about(&mut self, key: u32, frame: Bytes) {
+        self.shared(frame);
+        self.put_behind(key);
+    }
+
+    /// Puts what is marked of a promotion behind everything that waits. The items that it stood at are passed over.
+    pub fn put_behind(&mut self, key: u32) {
+        for lane in [Lane::Nearby, Lane::Topic] {
+            if let Some(mark) = self.marks.get_mut(&(key, lane)) {
+                self.tickets = self.tickets.wrapping_add(1);
+                mark.ticket = self.tickets;
+                self.queue.push_back(Item::Mark(key, lane, self.tickets));
+            }
+        }
+    }
+
+    /// Puts every mark behind everything else that waits, in the order that they have; nothing is passed over after this.
+    pub fn put_all_behind(&mut self) {
+        let mut behind = Vec::with_capacity(self.marks.len());
+        let marks = &self.marks;
+        self.queue.retain(|item| match item {
+            Item::Mark(key, lane, ticket) => {
+                if marks.get(&(*key, *lane)).is_some_and(|mark| mark.ticket == *ticket) {
+                    behind.push((*key, *lane, *ticket));
+                }
+                false
+            }
+            Item::Counted(_) | Item::Shared(_) => true,
+        });
+        self.queue.extend(behind.into_iter().map(|(key, lane, ticket)| Item::Mark(key, lane, ticket)));
+    }
+
     /// Marks a promotion; returns whether a mark was there already (it is conflated).
     pub fn mark(&mut self, key: u32, lane: Lane, kind: Kind, unseen: bool) -> bool {
         if let Some(mark) = self.marks.get_mut(&(key, lane)) {

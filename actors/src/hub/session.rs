@@ -178,6 +178,13 @@ impl<S: Sink> Session<S> {
         }
     }
 
+    /// Writes a frame that tells a fixed version of a promotion, or lets it wait before what is marked of the promotion.
+    pub fn send_about(&mut self, key: u32, frame: &Bytes, now: u64) {
+        if self.write(frame, now) == Wrote::Blocked {
+            self.outbox(now).about(key, frame.clone());
+        }
+    }
+
     /// Marks a promotion to be told of as soon as the socket is writable. Returns whether it was marked before.
     pub fn mark(&mut self, key: u32, lane: Lane, kind: Kind, unseen: bool, now: u64) -> bool {
         self.outbox(now).mark(key, lane, kind, unseen)

@@ -39,6 +39,7 @@ pub struct Shard<S> {
     pub(super) timers: Timers,
     people: HashMap<UserId, Vec<u32>>,
     generations: u32,
+    pub(super) registrations: u32,
     ping: Bytes,
     scratch: Vec<u8>,
 }
@@ -58,6 +59,7 @@ impl<S: Sink> Shard<S> {
             timers: Timers::default(),
             people: HashMap::new(),
             generations: 0,
+            registrations: 0,
             scratch: Vec::new(),
         }
     }

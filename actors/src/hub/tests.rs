@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod channels;
 mod following;
 mod inbox;
 mod model;
@@ -44,7 +45,10 @@ fn number(id: PromotionId) -> u128 {
 
 impl Wire for Lines {
     fn offer(&self, record: &PromotionRecord) -> Bytes {
-        format!("{}:{}", number(record.id), record.counters.v).into()
+        // A long name makes a large offer.
+        let name =
+            if record.product.name.len() > 1 { format!("={}", record.product.name) } else { String::new() };
+        format!("{}:{}{name}", number(record.id), record.counters.v).into()
     }
     fn offer_event(&self, offer: &[u8]) -> Bytes {
         [b"offer ", offer].concat().into()

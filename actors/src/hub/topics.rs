@@ -21,12 +21,12 @@ pub enum FollowError {
 }
 
 impl<S: Sink> Shard<S> {
-    /// Registers a follower. Nothing is sent until [`Shard::followed`].
+    /// Registers a follower; gives the number of the registration. Nothing is sent until [`Shard::followed`].
     ///
     /// # Errors
     /// See [`FollowError`].
-    pub fn follow(&mut self, slot: u32, id: PromotionId) -> Result<(), FollowError> {
-        let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
+    pub fn follow(&mut self, slot: u32, id: PromotionId) -> Result<u32, FollowError> {
+        let Some(session) = self.sessions.get_mut(slot) else { return Ok(0) };
         if session.topics.contains(&id) {
             return Err(FollowError::Twice);
         }
@@ -34,15 +34,38 @@ impl<S: Sink> Shard<S> {
             return Err(FollowError::TooMany);
         }
         session.topics.push(id);
+        self.registrations = self.registrations.wrapping_add(1);
+        let registration = self.registrations;
         let hubs = self.hubs.clone();
         let key = self.board.key_or_add(id, || hubs.pulse_of(id));
         if let Some(entry) = self.board.get_mut(key) {
-            entry.follow(Follower { slot, staff: false, ready: false, v: 0 });
+            entry.follow(Follower { slot, registration, staff: false, ready: false, v: 0 });
         }
-        Ok(())
+        Ok(registration)
     }
 
-    /// The follower was answered with this record: sends what came since, and everything from now on.
+    /// Whether a session still follows a promotion under this registration, answered or not.
+    pub fn follows(&self, slot: u32, id: PromotionId, registration: u32) -> bool {
+        let entry = self.board.key(id).and_then(|key| self.board.get(key));
+        let same = |follower: &Follower| follower.slot == slot && follower.registration == registration;
+        entry.is_some_and(|entry| entry.followers.iter().any(same))
+    }
+
+    /// What a follower is to be answered with, given what was read of the promotion: the board's own state where it shows
+    /// the promotion or was told something newer, so that no channel of the session tells an older version than another.
+    pub fn newest(&mut self, read: PromotionRecord) -> PromotionRecord {
+        // What was published before the read is on the board now.
+        self.take_in();
+        let entry = self.board.key(read.id).and_then(|key| self.board.get(key));
+        match entry {
+            Some(entry) if entry.shown.is_some() || entry.v() > read.counters.v => {
+                entry.record.clone().unwrap_or(read)
+            }
+            _ => read,
+        }
+    }
+
+    /// The follower was answered with this record (see [`Shard::newest`]), in this stretch: sends what came since, and everything from now on.
     pub fn followed(&mut self, slot: u32, snapshot: &PromotionRecord, staff: bool) {
         let (id, v, now) = (snapshot.id, snapshot.counters.v, self.timers.now());
         let Some(key) = self.board.key(id) else { return };
@@ -51,6 +74,9 @@ impl<S: Sink> Shard<S> {
             return;
         }
         entry.ready(slot, staff, v);
+        if let Some(outbox) = self.sessions.get_mut(slot).and_then(|session| session.outbox.as_mut()) {
+            outbox.put_behind(key);
+        }
         if entry.shown.is_none() && entry.v() < v {
             entry.set(snapshot.clone(), None);
             entry.gone = None;

@@ -94,3 +94,65 @@ fn categories_filter_and_may_change() {
     assert_eq!((told.entered, told.left), (vec![promotion(2)], vec![promotion(1)]));
     assert_eq!(socket.lines(), ["gone 1:1 Left", "offer 2:1"]);
 }
+
+/// A snapshot has a bound in bytes; what is beyond follows behind the answer, each offer once, and is gone as quietly as
+/// it would have come.
+#[test]
+fn i25_what_does_not_fit_into_a_snapshot_follows_it() {
+    let mut scene = Scene::new();
+    let name = "x".repeat(SNAPSHOT_BYTES_MAX / 8);
+    for id in 1..=11 {
+        let mut big = record(id, 1, Status::Live, 2_000);
+        big.product.name = name.clone();
+        scene.publish(offer_of(big));
+    }
+    let (slot, socket) = scene.session();
+    socket.room(0);
+    let known = Known::from([(promotion(1), 1)]);
+    let snapshot = scene.shard.subscribe(slot, seat(0.0, 5_000.0), &known);
+    let bytes: usize = snapshot.offers.iter().map(Bytes::len).sum();
+    assert!(bytes <= SNAPSHOT_BYTES_MAX && bytes + name.len() + 10 > SNAPSHOT_BYTES_MAX, "{bytes}");
+    assert_eq!((snapshot.offers.len(), snapshot.rest.len()), (7, 3), "one of eleven is known");
+    scene.shard.send(slot, "answer\n".into());
+    scene.shard.subscribed(slot, &snapshot.rest);
+    let waiting = scene.shard.sessions.get(slot).unwrap().outbox.as_ref().unwrap().len();
+    assert_eq!(waiting, 1 + 3, "the answer, and a mark for each of the rest");
+    for id in 1..=11 {
+        scene.publish(gone(id, 2, GoneReason::Ended));
+    }
+    socket.room(usize::MAX);
+    while scene.shard.attention(slot).waiting {
+        scene.shard.flush(slot);
+    }
+    let lines = socket.lines();
+    assert_eq!(lines.first().map(String::as_str), Some("answer"));
+    assert_eq!(
+        lines.len(),
+        1 + 8,
+        "what was known or in the snapshot is gone, the rest never came: {lines:?}"
+    );
+}
+
+#[test]
+fn i25_the_rest_of_a_snapshot_arrives() {
+    let mut scene = Scene::new();
+    for id in 1..=20 {
+        let mut big = record(id, 1, Status::Live, 2_000);
+        big.product.name = "x".repeat(SNAPSHOT_BYTES_MAX / 8);
+        scene.publish(offer_of(big));
+    }
+    let (slot, socket) = scene.session();
+    let snapshot = scene.shard.subscribe(slot, seat(0.0, 5_000.0), &Known::new());
+    scene.shard.send(slot, "answer\n".into());
+    scene.shard.subscribed(slot, &snapshot.rest);
+    while scene.shard.attention(slot).waiting {
+        scene.shard.flush(slot);
+    }
+    let lines = socket.lines();
+    let mut told: Vec<&str> = lines[1..].iter().map(|line| line.split(['=', '\n']).next().unwrap()).collect();
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(lines[0], "answer");
+    assert_eq!(snapshot.offers.len() + told.len(), 20, "each offer once");
+    assert_eq!(told.len(), lines.len() - 1);
+}
