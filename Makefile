@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-rust test-js test-py test-conformance fmt services bench
+.PHONY: help dev deploy-check run test check test-rust test-js test-py test-conformance fmt services bench
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test-py: ## Run the Python SDK suite only
 
 test-conformance: ## Run the websocket conformance cases only
 	@scripts/test conformance
+
+deploy-check: ## Check what deploys it: Compose, image, Nginx, alerts, backup, Terraform (arguments: ARGS="-k nginx")
+	@scripts/check-deploy $(ARGS)
+
+dev: ## Serve while you edit: rebuild and restart on every change (settings as for `make run`)
+	@scripts/dev
 
 fmt: ## Format the Rust sources
 	cargo fmt --all

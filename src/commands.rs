@@ -11,6 +11,11 @@ use flash_actors::ports::clock::{Clock, Mint, SystemClock};
 use flash_domain::ids::UserId;
 use std::fmt::Display;
 use std::io::Read;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// How long a health check waits for an answer.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a command has to say when it fails.
 pub type Outcome = Result<(), String>;
@@ -149,6 +154,25 @@ pub fn check_config() -> Outcome {
     );
     println!("the settings are fine");
     Ok(())
+}
+
+/// `health`
+///
+/// # Errors
+/// What the server answered, or that it did not.
+pub async fn health(live: bool) -> Outcome {
+    let mut address = settings()?.bind;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    let url = format!("http://{address}{}", if live { "/healthz" } else { "/readyz" });
+    let client = reqwest::Client::builder().timeout(HEALTH_PATIENCE).no_proxy().build().map_err(text)?;
+    let status = client.get(&url).send().await.map_err(text)?.status();
+    if status.is_success() { Ok(()) } else { Err(format!("{url} answered {status}")) }
 }
 
 /// `seed-demo`

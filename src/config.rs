@@ -2,6 +2,7 @@
 //! `FLASH_*`, stops the start and names the variable.
 
 use crate::adapters::{DatabaseUrl, OpenError};
+use crate::proxies::Proxies;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,9 @@ pub struct Settings {
     pub access_token_seconds: u32,
     /// `FLASH_CORS_ORIGINS`: origins that browsers may call from, separated by commas; `*` = any. Default: none.
     pub cors_origins: Vec<String>,
+    /// `FLASH_TRUSTED_PROXIES`: addresses and networks, separated by commas, whose `X-Forwarded-For` is believed. Default:
+    /// none.
+    pub trusted_proxies: Proxies,
     /// `FLASH_ALLOW_ANONYMOUS`: whether visitors without a token may watch. Default true.
     pub allow_anonymous: bool,
     /// `FLASH_SESSIONS_MAX`: live sessions at most. Default: 8 in 10 of the file limit.
@@ -106,6 +110,7 @@ pub const NAMES: &[&str] = &[
     "FLASH_ENV",
     "FLASH_ACCESS_TOKEN_SECONDS",
     "FLASH_CORS_ORIGINS",
+    "FLASH_TRUSTED_PROXIES",
     "FLASH_ALLOW_ANONYMOUS",
     "FLASH_SESSIONS_MAX",
     "FLASH_BENCH",
@@ -241,6 +246,8 @@ impl Settings {
                 86_400,
             )? as u32,
             cors_origins: origins(source.text("FLASH_CORS_ORIGINS").unwrap_or(""))?,
+            trusted_proxies: Proxies::parse(source.text("FLASH_TRUSTED_PROXIES").unwrap_or(""))
+                .map_err(|error| bad("FLASH_TRUSTED_PROXIES", &error.to_string()))?,
             allow_anonymous: source.flag("FLASH_ALLOW_ANONYMOUS", true)?,
             sessions_max: source.number("FLASH_SESSIONS_MAX", default_sessions_max(), 1, 10_000_000)?
                 as usize,
@@ -391,6 +398,7 @@ mod tests {
             ("FLASH_CORS_ORIGINS", "shop.example"),
             ("FLASH_LOG", "a=b=c"),
             ("FLASH_BENCH", "yes"),
+            ("FLASH_TRUSTED_PROXIES", "10.0.0.0/64"),
             ("FLASH_OTLP_ENDPOINT", "collector:4318"),
             ("FLASH_TRACE_RATIO", "1.5"),
             ("FLASH_TRACE_RATIO", "NaN"),

@@ -5,6 +5,7 @@ use crate::http::context::language;
 use crate::http::{HttpState, routes};
 use crate::limits::*;
 use crate::live::LiveEdge;
+use crate::proxies::Proxies;
 use crate::telemetry;
 use actix_cors::Cors;
 use actix_http::HttpService;
@@ -15,7 +16,7 @@ use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, web};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
@@ -32,6 +33,7 @@ pub fn listen(
     state: Arc<HttpState>,
     live: LiveEdge,
 ) -> std::io::Result<Server> {
+    let proxies = settings.trusted_proxies.clone();
     let server = Server::build()
         .workers(settings.workers)
         .max_concurrent_connections(CONNECTIONS_PER_WORKER_MAX)
@@ -40,6 +42,7 @@ pub fn listen(
         .listen("http", listener, move || {
             let state = state.clone();
             let app = App::new()
+                .app_data(proxies.clone())
                 .wrap(cors(&state.cors_origins))
                 .wrap(from_fn(dress))
                 .configure(move |config| routes::configure(config, state));
@@ -78,7 +81,10 @@ fn cors(origins: &[String]) -> Cors {
 
 /// What every request gets: an id, a span that carries it into the log and the trace, and its numbers. What every
 /// response carries: the id, and headers that keep browsers from guessing, framing and leaking.
-async fn dress<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+async fn dress<B: MessageBody>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
     let began = Instant::now();
     let id =
         request.headers().get(REQUEST_ID).filter(|id| is_request_id(id)).cloned().unwrap_or_else(fresh_id);
@@ -87,6 +93,7 @@ async fn dress<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result
         request.headers(),
         id.to_str().unwrap_or_default(),
     );
+    come_from_client(&mut request);
     let docs = request.path().starts_with("/docs");
     let metrics = request.app_data::<web::Data<HttpState>>().map(|state| state.metrics.clone());
     let mut response = next.call(request).instrument(span.clone()).await?;
@@ -114,6 +121,17 @@ async fn dress<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result
     }
     headers.insert(REQUEST_ID, id);
     Ok(response)
+}
+
+/// From here on the peer of a request that trusted proxies passed on is its client.
+fn come_from_client(request: &mut ServiceRequest) {
+    let client = match (request.app_data::<Proxies>(), request.peer_addr()) {
+        (Some(proxies), Some(peer)) => {
+            SocketAddr::new(proxies.client(peer.ip(), request.headers()), peer.port())
+        }
+        _ => return,
+    };
+    request.head_mut().peer_addr = Some(client);
 }
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

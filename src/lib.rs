@@ -12,6 +12,7 @@ pub mod live;
 pub mod metrics;
 pub mod mint;
 pub mod problem;
+pub mod proxies;
 pub mod serve;
 pub mod telemetry;
 pub mod wire;

@@ -50,6 +50,12 @@ enum Command {
     Openapi,
     /// Reads the settings, says what they are (secrets aside), and exits 1 if one can't be used.
     CheckConfig,
+    /// Asks the server of these settings how it is: exit code 0 if requests should go there. For container health checks.
+    Health {
+        /// Asks only whether the process answers: for whoever ends it otherwise.
+        #[arg(long)]
+        live: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
             Command::CreateAdmin { email, name } => commands::create_admin(email, name).await,
             Command::Audit => commands::audit().await,
             Command::Openapi => commands::openapi(),
+            Command::Health { live } => commands::health(live).await,
             Command::CheckConfig => commands::check_config(),
         }
     });

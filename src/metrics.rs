@@ -5,6 +5,7 @@
 
 use flash_actors::engine::EngineObservation;
 use flash_actors::histogram::Snapshot;
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -103,6 +104,7 @@ impl Metrics {
         registry.register(Box::new(response_seconds.clone()))?;
         registry.register(Box::new(responses.clone()))?;
         registry.register(Box::new(up.clone()))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
         up.set(1);
         let class = |name: &str| responses.with_label_values(&[name]);
         Ok(Self {
