@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod bench;
+pub mod body;
 pub mod claims;
 pub mod context;
 pub mod form;

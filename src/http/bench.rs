@@ -56,8 +56,7 @@ pub async fn shoppers(request: HttpRequest, state: web::Data<HttpState>, payload
 pub async fn noop(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
-    let fields = read_claim(&ask, &ask.body(payload).await?)?;
-    let idempotency_key = ask.required_key()?;
+    let fields = read_claim(&ask, payload).await?;
     let now = state.engine.now().wall;
     let claim = Claim {
         id: ClaimId(principal.user_id.0),
@@ -69,7 +68,7 @@ pub async fn noop(request: HttpRequest, state: web::Data<HttpState>, payload: we
         unit_price: Money { amount: 1, currency: "COP".parse().map_err(|_| ask.problem(Code::Internal))? },
         hold_expires_at: Some(now),
         redemption_code: "000000000000".into(),
-        idempotency_key: idempotency_key.into(),
+        idempotency_key: fields.key.into(),
         first_v: 1,
         v: 1,
         created_at: now,

@@ -16,6 +16,7 @@ use flash_domain::claim::Claim;
 use flash_domain::geo::Location;
 use flash_domain::ids::{ClaimId, PromotionId, StoreId};
 use flash_domain::limits::PER_SHOPPER_LIMIT_MAX;
+use flash_domain::promotion::Status;
 use serde::Deserialize;
 use serde_json::json as object;
 
@@ -27,34 +28,42 @@ struct ClaimBody {
     location: Option<Location>,
 }
 
-/// What a claim's body says.
+/// What a claim's request says.
 pub struct ClaimFields {
     /// Units.
     pub quantity: u32,
     /// Where the shopper is.
     pub location: Option<Location>,
+    /// The request's `Idempotency-Key`.
+    pub key: String,
 }
 
-/// Reads a claim's body: the common form in one pass, and only what that refuses is taken apart for an explanation.
+/// Reads a claim's body and key: the common form in one pass, and only what that refuses is taken apart for an
+/// explanation.
 ///
 /// # Errors
-/// 400, 415, 422.
-pub fn read_claim(ask: &Ask<'_>, body: &[u8]) -> Result<ClaimFields, Refusal> {
-    if let Ok(ClaimBody { quantity, location }) = serde_json::from_slice(body) {
+/// 400, 413, 415, 422.
+pub async fn read_claim(ask: &Ask<'_>, payload: web::Payload) -> Result<ClaimFields, Refusal> {
+    let body = ask.body(payload).await?;
+    let key = ask.required_key();
+    if let Ok(ClaimBody { quantity, location }) = serde_json::from_slice(&body) {
         let quantity = quantity.unwrap_or(1);
         // Serde also takes a sequence for an object; the contract does not.
         if (1..=PER_SHOPPER_LIMIT_MAX).contains(&quantity) && !body.contains(&b'[') {
-            return Ok(ClaimFields { quantity, location });
+            return Ok(ClaimFields { quantity, location, key: key? });
         }
     }
-    let mut form = Form::parse(ask, body)?;
+    let mut form = Form::parse(ask, &body)?;
     let quantity = form.number("quantity").unwrap_or(1);
     if !(1..=PER_SHOPPER_LIMIT_MAX).contains(&quantity) {
         form.refuse("/quantity", "out_of_range", "Debe estar entre 1 y 1000.", "Must be between 1 and 1000.");
     }
     let location = form.location("location");
+    if let Err(Refusal(problem)) = &key {
+        form.refuse_all(problem.errors.iter().cloned());
+    }
     form.finish()?;
-    Ok(ClaimFields { quantity, location })
+    Ok(ClaimFields { quantity, location, key: key? })
 }
 
 impl Ask<'_> {
@@ -73,6 +82,25 @@ impl Ask<'_> {
         })
     }
 
+    /// What a request about a promotion is told whose body or key is bad: that there is no such promotion comes first.
+    /// A draft is not there for who claims.
+    async fn unless_no_promotion(&self, id: PromotionId, refusal: Refusal) -> Refusal {
+        match self.state.engine.promotion(id).await {
+            Ok(Some(record)) if record.counters.status != Status::Draft => refusal,
+            Ok(_) => self.problem(Code::NotFound),
+            Err(error) => self.port(error),
+        }
+    }
+
+    /// What a request about a claim is told whose body is bad: that it is nobody's or somebody else's comes first.
+    async fn unless_no_claim(&self, principal: &Principal, id: ClaimId, refusal: Refusal) -> Refusal {
+        match self.state.catalogue.claim(id).await {
+            Ok(Some(claim)) if claim.user_id == principal.user_id => refusal,
+            Ok(_) => self.problem(Code::NotFound),
+            Err(error) => self.port(error),
+        }
+    }
+
     fn claim_rate(&self, principal: &Principal) -> Result<(), Refusal> {
         self.state.rates.claim(principal.user_id).map_err(|too_often| {
             Refusal(Problem::new(Code::RateLimited, self.language).retry_after(too_often.retry_after_ms))
@@ -86,13 +114,16 @@ pub async fn create(request: HttpRequest, state: web::Data<HttpState>, payload: 
     let principal = ask.principal()?;
     ask.claim_rate(&principal)?;
     let promotion_id: PromotionId = ask.id("id")?;
-    let fields = read_claim(&ask, &ask.body(payload).await?)?;
-    let idempotency_key = ask.required_key()?;
+    // Only a bad request pays for the look-up; a good one learns from the engine.
+    let fields = match read_claim(&ask, payload).await {
+        Ok(fields) => fields,
+        Err(refusal) => return Err(ask.unless_no_promotion(promotion_id, refusal).await),
+    };
     let request = ClaimRequest {
         promotion_id,
         user_id: principal.user_id,
         quantity: fields.quantity,
-        idempotency_key,
+        idempotency_key: fields.key,
         location: fields.location,
     };
     let began = std::time::Instant::now();
@@ -131,7 +162,9 @@ pub async fn confirm(request: HttpRequest, state: web::Data<HttpState>, payload:
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
     let id: ClaimId = ask.id("id")?;
-    ask.no_fields(payload).await?;
+    if let Err(refusal) = ask.no_fields(payload).await {
+        return Err(ask.unless_no_claim(&principal, id, refusal).await);
+    }
     match state.engine.confirm(principal.user_id, id).await {
         Ok(claim) => ok(&ClaimJson::from(&claim)),
         Err(error) => Err(Refusal(Problem::from_act(error, ask.language))),
@@ -143,7 +176,9 @@ pub async fn cancel(request: HttpRequest, state: web::Data<HttpState>, payload: 
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
     let id: ClaimId = ask.id("id")?;
-    ask.no_fields(payload).await?;
+    if let Err(refusal) = ask.no_fields(payload).await {
+        return Err(ask.unless_no_claim(&principal, id, refusal).await);
+    }
     match state.engine.cancel_claim(principal.user_id, id).await {
         Ok(claim) => ok(&ClaimJson::from(&claim)),
         Err(error) => Err(Refusal(Problem::from_act(error, ask.language))),

@@ -1,11 +1,12 @@
 //! A request's JSON object, taken apart field by field: every wrong, missing or unknown field is named, all at once.
 
+use super::body::{self, Body};
 use super::context::{Ask, Refusal};
 use crate::problem::{Code, FieldError, Language, Problem};
 use crate::wire::time;
 use actix_web::http::header::CONTENT_TYPE;
 use flash_domain::geo::Location;
-use flash_domain::money::Money;
+use flash_domain::money::{Currency, Money};
 use flash_domain::time::UnixMillis;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -15,6 +16,7 @@ pub struct Form {
     fields: Map<String, Value>,
     errors: Vec<FieldError>,
     language: Language,
+    edits: bool,
 }
 
 /// Text with its bounds in characters.
@@ -27,7 +29,7 @@ pub struct Bounds {
 }
 
 impl Form {
-    /// Reads a body that has to be a JSON object.
+    /// Reads a body that has to be a JSON object. In it, null is the same as absent.
     ///
     /// # Errors
     /// 400 `malformed_json`, 415 for another content type.
@@ -39,16 +41,52 @@ impl Form {
                 return Err(ask.problem(Code::UnsupportedMediaType));
             }
         }
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(fields)) => Ok(Self { fields, errors: Vec::new(), language: ask.language }),
-            Ok(_) => Err(ask.problem(Code::MalformedJson)),
-            Err(error) => Err(Refusal(malformed(&error, ask.language))),
-        }
+        Self::of(ask, body)
     }
 
-    /// Reads an object that was parsed elsewhere (live).
-    pub fn of(fields: Map<String, Value>, language: Language) -> Self {
-        Self { fields, errors: Vec::new(), language }
+    /// Reads the body of an edit. In it, null clears what can be cleared, and is refused elsewhere: it is not the same
+    /// as absent.
+    ///
+    /// # Errors
+    /// 400 `malformed_json`, 415 for another content type.
+    pub fn parse_edit(ask: &Ask<'_>, body: &[u8]) -> Result<Self, Refusal> {
+        Ok(Self { edits: true, ..Self::parse(ask, body)? })
+    }
+
+    /// Reads an object whatever its content type. Members that are there twice are noted.
+    ///
+    /// # Errors
+    /// 400 `malformed_json`.
+    pub fn of(ask: &Ask<'_>, body: &[u8]) -> Result<Self, Refusal> {
+        let (fields, repeated) = match body::read(body) {
+            Ok(Body { value: Value::Object(fields), repeated }) => (fields, repeated),
+            Ok(_) => return Err(ask.problem(Code::MalformedJson)),
+            Err(error) => return Err(Refusal(malformed(&error, ask.language))),
+        };
+        let mut form = Self { fields, errors: Vec::new(), language: ask.language, edits: false };
+        for pointer in repeated {
+            form.refuse(&pointer, "repeated", "Está más de una vez.", "Is there more than once.");
+        }
+        Ok(form)
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_fine(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Whether something is wrong with a field or with a part of it.
+    pub fn is_refused(&self, field: &str) -> bool {
+        self.errors.iter().any(|error| {
+            error.field.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    /// Notes what is wrong with the request's `Idempotency-Key`, so that it is told together with the fields.
+    pub fn check_key(&mut self, ask: &Ask<'_>) {
+        if let Err(Refusal(problem)) = ask.key() {
+            self.refuse_all(problem.errors);
+        }
     }
 
     /// Notes that a field is wrong.
@@ -75,9 +113,13 @@ impl Form {
         self.refuse(&format!("/{name}"), "required", "Falta este campo.", "This field is missing.");
     }
 
-    /// Takes a field; null counts as absent.
+    /// Takes a field; null counts as absent, but in an edit it is refused.
     pub fn take(&mut self, name: &str) -> Option<Value> {
-        self.fields.remove(name).filter(|value| !value.is_null())
+        let value = self.fields.remove(name)?;
+        if self.edits && value.is_null() {
+            self.refuse(&format!("/{name}"), "not_nullable", "No puede ser null.", "Can't be null.");
+        }
+        Some(value).filter(|value| !value.is_null())
     }
 
     /// Takes a field of a patch: absent, null, or a value.
@@ -121,10 +163,7 @@ impl Form {
     pub fn text(&mut self, name: &str, bounds: Bounds) -> Option<String> {
         match self.take(name) {
             Some(value) => self.check_text(name, value, bounds),
-            None => {
-                self.required(name);
-                None
-            }
+            None => self.require(name, None),
         }
     }
 
@@ -209,6 +248,12 @@ impl Form {
 
     /// Takes money that may be absent.
     pub fn money(&mut self, name: &str) -> Option<Money> {
+        let (amount, currency) = self.money_parts(name)?;
+        Some(Money { amount: amount?, currency: currency? })
+    }
+
+    /// Takes money that may be absent, as far as it can be read; what can't is noted.
+    pub fn money_parts(&mut self, name: &str) -> Option<(Option<i64>, Option<Currency>)> {
         let value = self.take(name)?;
         let Value::Object(mut parts) = value else {
             self.wrong_type(name, "Debe ser {amount, currency}.", "Must be {amount, currency}.");
@@ -233,7 +278,7 @@ impl Form {
             );
         }
         self.refuse_rest(name, parts);
-        Some(Money { amount: amount?, currency: currency? })
+        Some((amount, currency))
     }
 
     /// Takes a place that may be absent.
@@ -287,7 +332,7 @@ impl Form {
 
     /// Notes that a field that had to be there is not.
     pub fn require<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
-        if value.is_none() && !self.errors.iter().any(|error| error.field.starts_with(&format!("/{name}"))) {
+        if value.is_none() && !self.is_refused(&format!("/{name}")) {
             self.required(name);
         }
         value
@@ -296,7 +341,19 @@ impl Form {
     fn refuse_rest(&mut self, within: &str, rest: Map<String, Value>) {
         for name in rest.keys() {
             self.refuse(
-                &format!("/{within}/{name}"),
+                &format!("/{within}/{}", body::escape(name)),
+                "unknown_field",
+                "No existe ese campo.",
+                "There is no such field.",
+            );
+        }
+    }
+
+    /// Notes every field that nobody took.
+    pub fn refuse_leftovers(&mut self) {
+        for name in std::mem::take(&mut self.fields).keys() {
+            self.refuse(
+                &format!("/{}", body::escape(name)),
                 "unknown_field",
                 "No existe ese campo.",
                 "There is no such field.",
@@ -309,10 +366,7 @@ impl Form {
     /// # Errors
     /// 422.
     pub fn finish(mut self) -> Result<(), Refusal> {
-        for name in std::mem::take(&mut self.fields).keys() {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-            self.refuse(&pointer, "unknown_field", "No existe ese campo.", "There is no such field.");
-        }
+        self.refuse_leftovers();
         if self.errors.is_empty() {
             Ok(())
         } else {

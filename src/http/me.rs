@@ -30,7 +30,7 @@ pub async fn show(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
 pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
-    let mut form = Form::parse(&ask, &ask.body(payload).await?)?;
+    let mut form = Form::parse_edit(&ask, &ask.body(payload).await?)?;
     let language = form.optional_text("language", NAME).filter(|language| {
         let known = matches!(language.as_str(), "es" | "en");
         if !known {

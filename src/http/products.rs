@@ -81,6 +81,7 @@ pub async fn create(request: HttpRequest, state: web::Data<HttpState>, payload: 
     let image_url = form.optional_text("image_url", URL);
     let image_url = check_url(&mut form, Some(image_url)).flatten();
     let available = form.flag("available").unwrap_or(true);
+    form.check_key(&ask);
     form.finish()?;
     let keyed = Keyed::of(&ask, principal, &body)?;
     if let Some(before) = keyed.before(&ask).await? {
@@ -130,7 +131,7 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
     let principal = ask.principal()?;
     let product = ask.product(ask.id("id")?).await?;
     ask.staff(&principal, product.store_id, StaffRole::Manager).await?;
-    let mut form = Form::parse(&ask, &ask.body(payload).await?)?;
+    let mut form = Form::parse_edit(&ask, &ask.body(payload).await?)?;
     let image_url = form.nullable_text("image_url", URL);
     let patch = ProductPatch {
         name: form.optional_text("name", NAME),

@@ -82,10 +82,7 @@ impl Ask<'_> {
         if body.trim_ascii().is_empty() {
             return Ok(());
         }
-        match serde_json::from_slice(&body) {
-            Ok(serde_json::Value::Object(fields)) => Form::of(fields, self.language).finish(),
-            _ => Err(self.problem(Code::MalformedJson)),
-        }
+        Form::of(self, &body)?.finish()
     }
 }
 
@@ -100,7 +97,7 @@ pub async fn show(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
 pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let record = ask.own_promotion(StaffRole::Manager).await?;
-    let mut form = Form::parse(&ask, &ask.body(payload).await?)?;
+    let mut form = Form::parse_edit(&ask, &ask.body(payload).await?)?;
     let patch = TermsPatch {
         price: form.money("price"),
         stock: form.number("stock"),
@@ -113,6 +110,8 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
         segments: take_segments(&mut form),
         category: form.nullable_text("category", CATEGORY),
     };
+    let broken = patch.apply(&record.terms).violations();
+    form.refuse_all(broken.iter().map(|violation| Problem::violation(violation, ask.language)));
     form.finish()?;
     ask.life(state.engine.edit(record.id, patch).await)
 }

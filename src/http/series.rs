@@ -70,7 +70,7 @@ pub async fn show(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
 pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let (_, series) = own(&ask, StaffRole::Manager).await?;
-    let mut form = Form::parse(&ask, &ask.body(payload).await?)?;
+    let mut form = Form::parse_edit(&ask, &ask.body(payload).await?)?;
     let patch = TermsPatch {
         price: form.money("price"),
         stock: form.number("stock"),

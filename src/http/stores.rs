@@ -65,6 +65,7 @@ pub async fn create(request: HttpRequest, state: web::Data<HttpState>, payload: 
     let location = form.require("location", location);
     let timezone = form.text("timezone", NAME);
     let timezone = check_timezone(&mut form, timezone);
+    form.check_key(&ask);
     form.finish()?;
     let keyed = Keyed::of(&ask, principal, &body)?;
     if let Some(before) = keyed.before(&ask).await? {
@@ -124,7 +125,7 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
     let principal = ask.principal()?;
     let store = ask.store(ask.id("id")?).await?;
     ask.staff(&principal, store.id, StaffRole::Manager).await?;
-    let mut form = Form::parse(&ask, &ask.body(payload).await?)?;
+    let mut form = Form::parse_edit(&ask, &ask.body(payload).await?)?;
     let timezone = form.optional_text("timezone", NAME);
     let patch = StorePatch {
         name: form.optional_text("name", NAME),

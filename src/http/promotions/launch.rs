@@ -5,7 +5,7 @@ use crate::http::HttpState;
 use crate::http::context::{Answer, Ask, Refusal, json};
 use crate::http::form::Form;
 use crate::http::idempotency::Keyed;
-use crate::problem::{Code, FieldError, Problem};
+use crate::problem::{Code, Problem};
 use crate::wire::promotion::PromotionJson;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
@@ -15,17 +15,53 @@ use flash_actors::ports::store::OutboxEvent;
 use flash_domain::event::Event;
 use flash_domain::ids::{EventId, ProductId, PromotionId, SeriesId};
 use flash_domain::limits::*;
+use flash_domain::money::{Currency, Money};
 use flash_domain::promotion::{Counters, ProductCopy, PromotionRecord, Status, StoreCopy};
+use flash_domain::segment::Segments;
 use flash_domain::series::{DailyWindow, RawDailyWindow};
 use flash_domain::terms::Terms;
 use flash_domain::time::UnixMillis;
 
-/// What the fields of a launch say, before the product is known.
+/// What the fields of a launch say, as far as they can be read. What is wrong is noted in the form, and stands here as
+/// something that breaks no bound.
 struct Wanted {
-    product_id: ProductId,
-    terms: Terms,
+    product_id: Option<ProductId>,
+    amount: Option<i64>,
+    currency: Option<Currency>,
+    stock: Option<u32>,
+    per_shopper_limit: Option<u32>,
+    starts_at: UnixMillis,
+    ends_at: Option<UnixMillis>,
+    reach_m: u32,
+    claim_within_m: Option<u32>,
+    hold_seconds: u32,
+    segments: Segments,
+    category: Option<String>,
+    /// `None` as well if one was asked for and is wrong.
     daily: Option<DailyWindow>,
     draft: bool,
+}
+
+impl Wanted {
+    /// The terms of the launch. In place of what is missing or wrong stands something that breaks no bound.
+    fn terms(&self, product: Option<&ProductRow>) -> Terms {
+        let listed = product.map(|product| product.price);
+        let currency = self.currency.or(listed.map(|price| price.currency)).unwrap_or(Currency::NONE);
+        let price = Money { amount: self.amount.unwrap_or(1), currency };
+        Terms {
+            price,
+            original_price: listed.unwrap_or(price),
+            stock: self.stock.unwrap_or(1),
+            per_shopper_limit: self.per_shopper_limit,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at.unwrap_or(self.starts_at),
+            reach_m: self.reach_m,
+            claim_within_m: self.claim_within_m,
+            hold_seconds: self.hold_seconds,
+            segments: self.segments,
+            category: self.category.clone(),
+        }
+    }
 }
 
 /// `POST /stores/{id}/promotions`
@@ -36,41 +72,42 @@ pub async fn launch(request: HttpRequest, state: web::Data<HttpState>, payload: 
     ask.staff(&principal, store.id, StaffRole::Manager).await?;
     let body = ask.body(payload).await?;
     let now = state.engine.now().wall;
-    let form = Form::parse(&ask, &body)?;
-    let wanted = read(&ask, form, now)?;
-    let keyed = Keyed::of(&ask, principal, &body)?;
-    if let Some(before) = keyed.before(&ask).await? {
+    let mut form = Form::parse(&ask, &body)?;
+    let wanted = read(&mut form, now);
+    form.refuse_leftovers();
+    form.check_key(&ask);
+    // What passes its form and has a stored answer gets it, whatever became of the product and of the time since.
+    let keyed = if form.is_fine() { Some(Keyed::of(&ask, principal, &body)?) } else { None };
+    if let Some(keyed) = &keyed
+        && let Some(before) = keyed.before(&ask).await?
+    {
         return Ok(before);
     }
-    let product = state.catalogue.product(wanted.product_id).await.map_err(|error| ask.port(error))?;
-    let Some(product) = product.filter(|product| product.store_id == store.id) else {
-        return Err(ask.bad_field(
-            "/product_id",
-            "invalid",
-            "No es un producto de esta tienda.",
-            "Is not a product of this store.",
-        ));
+    let product = match wanted.product_id {
+        Some(id) => find_product(&ask, &mut form, id, &store).await?,
+        None => None,
     };
+    let terms = wanted.terms(product.as_ref());
+    check(&ask, &mut form, &wanted, &terms, now);
+    form.finish()?;
+    let (Some(keyed), Some(product)) = (keyed, product) else { return Err(ask.problem(Code::Internal)) };
     if !product.available {
         return Err(ask.problem(Code::ProductUnavailable));
     }
-    let terms = Terms { original_price: product.price, ..wanted.terms };
-    check(&ask, &terms, now, wanted.daily.is_some())?;
     match wanted.daily {
         None => launch_once(&ask, &keyed, &store, &product, terms, wanted.draft, now).await,
         Some(window) => launch_series(&ask, &keyed, &store, &product, terms, window, now).await,
     }
 }
 
-fn read(ask: &Ask<'_>, mut form: Form, now: UnixMillis) -> Result<Wanted, Refusal> {
+fn read(form: &mut Form, now: UnixMillis) -> Wanted {
     let product_id = form.typed::<uuid::Uuid>("product_id", "Debe ser un UUID.", "Must be a UUID.");
-    let product_id = form.require("product_id", product_id);
-    let price = form.money("price");
-    let price = form.require("price", price);
+    let product_id = form.require("product_id", product_id).map(ProductId);
+    let price = form.money_parts("price");
+    let (amount, currency) = form.require("price", price).unwrap_or_default();
     let stock = form.number("stock");
     let stock = form.require("stock", stock);
-    let per_shopper_limit = form.nullable_number("per_shopper_limit").unwrap_or(Some(1));
-    let daily = take_daily(&mut form);
+    let daily = take_daily(form);
     let is_daily = daily.is_some();
     if is_daily && (form.has("starts_at") || form.has("ends_at")) {
         form.refuse(
@@ -82,36 +119,47 @@ fn read(ask: &Ask<'_>, mut form: Form, now: UnixMillis) -> Result<Wanted, Refusa
     }
     let starts_at = form.time("starts_at").unwrap_or(now);
     let ends_at = form.time("ends_at");
-    let ends_at = if is_daily { Some(now) } else { form.require("ends_at", ends_at) };
+    let ends_at = if is_daily { None } else { form.require("ends_at", ends_at) };
     let draft = form.flag("draft").unwrap_or(false);
     if is_daily && draft {
         form.refuse("/draft", "invalid", "Una serie no puede ser borrador.", "A series can't be a draft.");
     }
-    let (reach_m, hold_seconds) = (form.number("reach_m"), form.number("hold_seconds"));
-    let claim_within_m = form.nullable_number("claim_within_m");
-    let segments = take_segments(&mut form);
-    let category = form.optional_text("category", CATEGORY);
-    form.finish()?;
-    let (Some(product_id), Some(price), Some(stock), Some(ends_at)) = (product_id, price, stock, ends_at)
-    else {
-        return Err(ask.problem(Code::Internal));
-    };
-    let terms = Terms {
-        price,
-        original_price: price,
+    Wanted {
+        product_id,
+        amount,
+        currency,
         stock,
-        per_shopper_limit,
+        per_shopper_limit: form.nullable_number("per_shopper_limit").unwrap_or(Some(1)),
         starts_at,
         ends_at,
-        reach_m: reach_m.unwrap_or(REACH_M_DEFAULT),
-        claim_within_m: claim_within_m.unwrap_or(Some(CLAIM_WITHIN_M_DEFAULT)),
-        hold_seconds: hold_seconds.unwrap_or(HOLD_SECONDS_DEFAULT),
-        segments: segments.unwrap_or_default(),
-        category,
-    };
-    Ok(Wanted { product_id: ProductId(product_id), terms, daily: daily.flatten(), draft })
+        reach_m: form.number("reach_m").unwrap_or(REACH_M_DEFAULT),
+        claim_within_m: form.nullable_number("claim_within_m").unwrap_or(Some(CLAIM_WITHIN_M_DEFAULT)),
+        hold_seconds: form.number("hold_seconds").unwrap_or(HOLD_SECONDS_DEFAULT),
+        segments: take_segments(form).unwrap_or_default(),
+        category: form.optional_text("category", CATEGORY),
+        daily: daily.flatten(),
+        draft,
+    }
 }
 
+async fn find_product(
+    ask: &Ask<'_>,
+    form: &mut Form,
+    id: ProductId,
+    store: &StoreRow,
+) -> Result<Option<ProductRow>, Refusal> {
+    let found = ask.state.catalogue.product(id).await.map_err(|error| ask.port(error))?;
+    let found = found.filter(|product| product.store_id == store.id);
+    if found.is_none() {
+        form.refuse(
+            "/product_id",
+            "invalid",
+            "No es un producto de esta tienda.",
+            "Is not a product of this store.",
+        );
+    }
+    Ok(found)
+}
 /// `None`: no daily window asked for. `Some(None)`: asked for, but wrong (and noted).
 pub(crate) fn take_daily(form: &mut Form) -> Option<Option<DailyWindow>> {
     let value = form.take("daily")?;
@@ -140,19 +188,19 @@ pub(crate) fn take_daily(form: &mut Form) -> Option<Option<DailyWindow>> {
     }
 }
 
-/// Bounds, and that it is not over before it begins.
-fn check(ask: &Ask<'_>, terms: &Terms, now: UnixMillis, daily: bool) -> Result<(), Refusal> {
+/// Notes every bound that the terms break, and a sale that is over before it begins.
+fn check(ask: &Ask<'_>, form: &mut Form, wanted: &Wanted, terms: &Terms, now: UnixMillis) {
     let mut violations = terms.violations();
-    if daily {
+    if wanted.ends_at.is_none() || form.is_refused("/starts_at") {
         violations.retain(|violation| violation.field != "/ends_at");
     }
-    let mut errors: Vec<FieldError> =
-        violations.iter().map(|violation| Problem::violation(violation, ask.language)).collect();
-    if !daily && terms.ends_at <= now && !errors.iter().any(|error| error.field == "/ends_at") {
-        let detail = ask.language.choose("Debe estar en el futuro.", "Must be in the future.").to_owned();
-        errors.push(FieldError { field: "/ends_at".to_owned(), code: "in_the_past", detail });
+    form.refuse_all(violations.iter().map(|violation| Problem::violation(violation, ask.language)));
+    if wanted.ends_at.is_some_and(|ends_at| ends_at <= now) && !form.is_refused("/ends_at") {
+        form.refuse("/ends_at", "in_the_past", "Debe estar en el futuro.", "Must be in the future.");
     }
-    if errors.is_empty() { Ok(()) } else { Err(Refusal(Problem::invalid(errors, ask.language))) }
+    if wanted.daily.as_ref().is_some_and(|window| window.next_occurrence(now, None).is_none()) {
+        form.refuse("/daily", "in_the_past", "No queda ninguna ocurrencia.", "No occurrence is left.");
+    }
 }
 
 fn record(
@@ -232,14 +280,7 @@ async fn launch_series(
     window: DailyWindow,
     now: UnixMillis,
 ) -> Answer {
-    let Some(occurrence) = window.next_occurrence(now, None) else {
-        return Err(ask.bad_field(
-            "/daily",
-            "in_the_past",
-            "No queda ninguna ocurrencia.",
-            "No occurrence is left.",
-        ));
-    };
+    let Some(occurrence) = window.next_occurrence(now, None) else { return Err(ask.problem(Code::Internal)) };
     let series = SeriesRow {
         id: SeriesId(ask.state.engine.new_id()),
         store_id: store.id,
