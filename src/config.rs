@@ -36,6 +36,8 @@ pub struct Settings {
     /// `FLASH_TRUSTED_PROXIES`: addresses and networks, separated by commas, whose `X-Forwarded-For` is believed. Default:
     /// none.
     pub trusted_proxies: Proxies,
+    /// `FLASH_MAP_STYLE_URL`: MapLibre style of the web app's map, by https. Default: none, an own one that needs no network.
+    pub map_style_url: Option<String>,
     /// `FLASH_ALLOW_ANONYMOUS`: whether visitors without a token may watch. Default true.
     pub allow_anonymous: bool,
     /// `FLASH_SESSIONS_MAX`: live sessions at most. Default: 8 in 10 of the file limit.
@@ -111,6 +113,7 @@ pub const NAMES: &[&str] = &[
     "FLASH_ACCESS_TOKEN_SECONDS",
     "FLASH_CORS_ORIGINS",
     "FLASH_TRUSTED_PROXIES",
+    "FLASH_MAP_STYLE_URL",
     "FLASH_ALLOW_ANONYMOUS",
     "FLASH_SESSIONS_MAX",
     "FLASH_BENCH",
@@ -248,6 +251,7 @@ impl Settings {
             cors_origins: origins(source.text("FLASH_CORS_ORIGINS").unwrap_or(""))?,
             trusted_proxies: Proxies::parse(source.text("FLASH_TRUSTED_PROXIES").unwrap_or(""))
                 .map_err(|error| bad("FLASH_TRUSTED_PROXIES", &error.to_string()))?,
+            map_style_url: source.text("FLASH_MAP_STYLE_URL").map(str::to_owned),
             allow_anonymous: source.flag("FLASH_ALLOW_ANONYMOUS", true)?,
             sessions_max: source.number("FLASH_SESSIONS_MAX", default_sessions_max(), 1, 10_000_000)?
                 as usize,
@@ -285,6 +289,9 @@ impl Settings {
         let endpoint = self.trace.endpoint.as_deref().unwrap_or("http://");
         if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
             return Err(bad("FLASH_OTLP_ENDPOINT", "expected an address, as in http://127.0.0.1:4318"));
+        }
+        if self.map_style_url.as_deref().is_some_and(|url| !url.starts_with("https://")) {
+            return Err(bad("FLASH_MAP_STYLE_URL", "expected an address by https"));
         }
         for (name, secret) in
             [("FLASH_JWT_SECRET", &self.jwt_secret), ("FLASH_JWT_PREVIOUS_SECRET", &self.jwt_previous_secret)]

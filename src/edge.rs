@@ -112,10 +112,12 @@ async fn dress<B: MessageBody>(
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(if docs { DOCS_POLICY } else { POLICY }),
-    );
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(if docs { DOCS_POLICY } else { POLICY }),
+        );
+    }
     if !headers.contains_key(header::CACHE_CONTROL) && !docs {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

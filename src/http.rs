@@ -19,6 +19,7 @@ pub mod routes;
 pub mod series;
 pub mod stores;
 pub mod system;
+pub mod web;
 
 use crate::auth::Auth;
 use crate::auth::password::Passwords;
@@ -58,6 +59,8 @@ pub struct HttpState {
     pub draining: AtomicBool,
     /// Whether the bench routes are served.
     pub bench: bool,
+    /// Style of the web app's map; `None` = its own, which needs no network.
+    pub map_style_url: Option<String>,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
 }

@@ -223,6 +223,7 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
         draining: AtomicBool::new(false),
         bench: settings.bench,
         cors_origins: settings.cors_origins.clone(),
+        map_style_url: settings.map_style_url.clone(),
     });
     let rates = state.clone();
     let live = LiveEdge::new(LiveState {

@@ -240,7 +240,7 @@ pub fn methods_of(pattern: &str) -> Vec<&'static str> {
 }
 
 /// A route for GET, and for HEAD: the same answer, whose body the server leaves out.
-fn get() -> Route {
+pub(super) fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
@@ -278,12 +278,12 @@ pub fn configure(config: &mut web::ServiceConfig, state: Arc<HttpState>) {
         ("/readyz", get().to(system::readyz)),
         ("/metrics", get().to(system::metrics)),
         ("/openapi.json", get().to(super::openapi::document)),
-        ("/", get().to(system::front)),
     ] {
         let resource = web::resource(path).route(route);
         config.service(resource.default_service(web::to(system::method_not_allowed)));
     }
     super::openapi::configure(config);
+    super::web::configure(config);
     config.default_service(web::to(system::not_found));
 }
 

@@ -1,4 +1,4 @@
-//! Health, readiness, metrics and the front page.
+//! Health, readiness and metrics.
 
 use super::HttpState;
 use super::context::{Answer, Ask, answer_problem, language, ok};
@@ -32,11 +32,6 @@ pub async fn readyz(request: HttpRequest, state: web::Data<HttpState>) -> Answer
 pub async fn metrics(state: web::Data<HttpState>) -> HttpResponse {
     let text = state.metrics.render(&state.engine.observe());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
-}
-
-/// `GET /`
-pub async fn front() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(include_str!("front.html"))
 }
 
 /// Whatever has no route.

@@ -1,0 +1,298 @@
+// A promotion's live board: how it sells this second, and the handles to pause, extend, restock and call it off.
+import { useSignal, type Signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { accessToken, call, get, session } from '../../core/api';
+import { now } from '../../core/clock';
+import { compact, count, dateTime, money, percent } from '../../core/format';
+import { watch } from '../../core/live';
+import { go } from '../../core/router';
+import type { ClaimStatus, Money, Offer, Page, Promotion, SalesEvent, Stats } from '../../core/types';
+import { t } from '../../i18n';
+import { Price, Tile } from '../../ui/deal';
+import { Icon } from '../../ui/icons';
+import { Countdown, Dialog, reason, say, useAction } from '../../ui/kit';
+import { Plot, type Series } from '../../ui/plot';
+import { TONE } from './sales';
+import { m } from './words';
+
+/** Points that a chart keeps: ten minutes of one a second. */
+const POINTS_MAX = 600;
+const REFRESH_MS = 3000;
+
+interface StaffClaim {
+  id: string;
+  status: ClaimStatus;
+  quantity: number;
+  unit_price: Money;
+  created_at: string;
+  shopper: { display_name?: string };
+}
+
+interface Live {
+  promotion: Signal<Promotion | null>;
+  stats: Signal<Stats | null>;
+  rate: Signal<number>;
+  claims: Signal<StaffClaim[]>;
+  burn: Series;
+  rates: Series;
+  points: Signal<number>;
+  failure: Signal<unknown>;
+}
+
+function push(series: Series, y: number): void {
+  const x = now() / 1000;
+  if ((series.x.at(-1) ?? 0) >= x) return;
+  series.x.push(x);
+  series.y.push(y);
+  if (series.x.length > POINTS_MAX) {
+    series.x.shift();
+    series.y.shift();
+  }
+}
+
+/** The promotion by its channel, with what only HTTP knows asked for every few seconds. */
+function useBoard(id: string): Live & { load: () => Promise<void> } {
+  const promotion = useSignal<Promotion | null>(null);
+  const stats = useSignal<Stats | null>(null);
+  const rate = useSignal(0);
+  const claims = useSignal<StaffClaim[]>([]);
+  const points = useSignal(0);
+  const failure = useSignal<unknown>(null);
+  const series = useRef<{ burn: Series; rates: Series }>({ burn: { x: [], y: [] }, rates: { x: [], y: [] } }).current;
+  const load = async () => {
+    try {
+      const [found, sold, latest] = await Promise.all([
+        get<Promotion>(`/promotions/${id}`),
+        get<Stats>(`/promotions/${id}/stats`),
+        get<Page<StaffClaim>>(`/promotions/${id}/claims?limit=12`),
+      ]);
+      if (found.v >= (promotion.peek()?.v ?? 0)) promotion.value = found;
+      stats.value = sold;
+      claims.value = latest.items;
+      failure.value = null;
+      if (series.burn.x.length === 0) push(series.burn, found.remaining);
+      points.value += 1;
+    } catch (error) {
+      failure.value = error;
+    }
+  };
+  useEffect(() => {
+    void load();
+    const timer = setInterval(() => !document.hidden && void load(), REFRESH_MS);
+    const merge = (next: Partial<Promotion> & { v: number }) => {
+      const before = promotion.peek();
+      if (!before || next.v < before.v) return;
+      const merged = { ...before, ...next };
+      promotion.value = { ...merged, sold: merged.stock - merged.remaining - merged.held };
+      push(series.burn, merged.remaining);
+      points.value += 1;
+    };
+    const hear = (offer: Offer) => {
+      const { v, status, price, stock, remaining, held, starts_at, ends_at } = offer;
+      merge({ v, status, price, stock, remaining, held, starts_at, ends_at });
+    };
+    const stop = watch(id, {
+      offer: hear,
+      event: (event) => {
+        if (event.type === 'offer') hear(event.offer as Offer);
+        else if (event.type === 'stock') merge({ v: event.v as number, remaining: event.remaining as number, held: event.held as number });
+        else if (event.type === 'sales') {
+          const sales = event as unknown as SalesEvent;
+          rate.value = sales.per_second;
+          if (stats.peek()) stats.value = { ...(stats.peek() as Stats), viewers: sales.viewers };
+          push(series.rates, sales.per_second);
+          push(series.burn, promotion.peek()?.remaining ?? 0);
+          points.value += 1;
+        } else void load();
+      },
+      over: () => void load(),
+    });
+    return () => {
+      clearInterval(timer);
+      stop();
+    };
+  }, [id]);
+  return { promotion, stats, rate, claims, points, failure, ...series, load };
+}
+
+function Stat({ label, value, tone, id }: { label: string; value: string; tone?: string; id?: string }) {
+  return (
+    <div class="card stat" data-tone={tone}>
+      <dt>{label}</dt>
+      <dd data-testid={id}>{value}</dd>
+    </div>
+  );
+}
+
+function Handles({ promotion, load }: { promotion: Promotion; load: () => Promise<void> }) {
+  const action = useAction();
+  const sure = useSignal<'cancel' | 'series' | null>(null);
+  const act = (method: string, path: string, body?: unknown) =>
+    action.run(async () => {
+      await call(method, path, body);
+      sure.value = null;
+      if (method === 'DELETE' && path.startsWith('/promotions')) go(`/merchant/stores/${promotion.store_id}`);
+      else await load();
+    });
+  const path = `/promotions/${promotion.id}`;
+  const { status } = promotion;
+  const open = status === 'live' || status === 'paused' || status === 'scheduled';
+  const button = (label: string, run: () => void, primary = false) => (
+    <button class={`button ${primary ? 'primary' : ''}`} type="button" disabled={action.busy} onClick={run}>
+      {label}
+    </button>
+  );
+  const extended = () => new Date(Math.max(Date.parse(promotion.ends_at), now()) + 15 * 60_000).toISOString();
+  return (
+    <div class="stack">
+      <div class="row wrap">
+        {status === 'draft' && button(m('board.publish'), () => act('POST', `${path}/publish`), true)}
+        {status === 'live' && button(m('board.pause'), () => act('POST', `${path}/pause`))}
+        {status === 'paused' && button(m('board.resume'), () => act('POST', `${path}/resume`), true)}
+        {open && button(m('board.extend'), () => act('PATCH', path, { ends_at: extended() }))}
+        {open && button(m('board.add-stock'), () => act('PATCH', path, { stock: promotion.stock + 10 }))}
+        {open && (
+          <button class="button danger" type="button" onClick={() => (sure.value = 'cancel')}>
+            {m('board.cancel')}
+          </button>
+        )}
+        {status === 'draft' && button(m('board.delete'), () => act('DELETE', path))}
+        {promotion.series_id && (
+          <button class="button danger" type="button" onClick={() => (sure.value = 'series')}>
+            {m('board.end-series')}
+          </button>
+        )}
+      </div>
+      {action.error !== null && (
+        <p class="notice bad" role="alert">
+          {reason(action.error)}
+        </p>
+      )}
+      {sure.value && (
+        <Dialog title={m(sure.value === 'cancel' ? 'board.cancel' : 'board.end-series')} onClose={() => (sure.value = null)}>
+          {sure.value === 'cancel' && <p>{m('board.cancel.sure')}</p>}
+          <button
+            class="button danger block"
+            type="button"
+            disabled={action.busy}
+            onClick={() => (sure.value === 'cancel' ? act('POST', `${path}/cancel`) : act('DELETE', `/series/${promotion.series_id}`))}
+          >
+            {m(sure.value === 'cancel' ? 'board.cancel' : 'board.end-series')}
+          </button>
+        </Dialog>
+      )}
+    </div>
+  );
+}
+
+/** The claims as a file. A link can't carry the token, so the app fetches and hands it over. */
+async function download(id: string): Promise<void> {
+  const headers = { Accept: 'text/csv', Authorization: `Bearer ${await accessToken()}` };
+  const response = await fetch(`/api/v1/promotions/${id}/claims?limit=100`, { headers });
+  if (!response.ok) throw new Error('refused');
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = `claims-${id}.csv`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+function Claims({ id, claims }: { id: string; claims: StaffClaim[] }) {
+  return (
+    <section class="card padded">
+      <div class="row apart">
+        <h2>{m('board.claims')}</h2>
+        <button class="button small" type="button" onClick={() => void download(id).catch((error) => say(reason(error)))}>
+          <Icon name="download" size={16} />
+          {m('board.csv')}
+        </button>
+      </div>
+      {claims.length === 0 ? (
+        <p class="muted">{m('board.claims.none')}</p>
+      ) : (
+        <div class="tablewrap" tabIndex={0} role="region" aria-label={m('board.claims')}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">{m('board.shopper')}</th>
+                <th scope="col">{m('board.units')}</th>
+                <th scope="col">{t('claim.total')}</th>
+                <th scope="col">{m('board.status')}</th>
+                <th scope="col">{m('board.when')}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {claims.map((claim) => (
+                <tr key={claim.id}>
+                  <td>{claim.shopper.display_name ?? '—'}</td>
+                  <td>{claim.quantity}</td>
+                  <td>{money({ ...claim.unit_price, amount: claim.unit_price.amount * claim.quantity })}</td>
+                  <td>{t(`claim.${claim.status}`)}</td>
+                  <td>{dateTime(claim.created_at)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+export function Board({ id }: { id: string }) {
+  const board = useBoard(id);
+  const promotion = board.promotion.value;
+  const stats = board.stats.value;
+  const v = board.points.value;
+  if (!promotion) {
+    return (
+      <div class="page">
+        {board.failure.value !== null ? <p class="notice bad">{reason(board.failure.value)}</p> : <div class="spinner" role="status" aria-label={t('common.loading')} />}
+      </div>
+    );
+  }
+  const { stock, remaining, held, sold } = promotion;
+  return (
+    <div class="page" data-testid="board" data-person={session.value?.user.id}>
+      <p class="small">
+        <a href={`/merchant/stores/${promotion.store_id}`}>← {promotion.store_name}</a>
+      </p>
+      <header class="row wrap">
+        <Tile name={promotion.product_name} image={promotion.image_url} />
+        <div class="grow stack tight">
+          <div class="row wrap">
+            <h1>{promotion.product_name}</h1>
+            <span class={`badge ${TONE[promotion.status]}`} data-testid="status">
+              {m(`status.${promotion.status}`)}
+            </span>
+            {promotion.status === 'live' && <Countdown to={promotion.ends_at} label="deals.ends-in" />}
+            {promotion.status === 'scheduled' && <Countdown to={promotion.starts_at} label="deals.starts-in" />}
+          </div>
+          <Price offer={promotion} />
+        </div>
+        <Handles promotion={promotion} load={board.load} />
+      </header>
+      {board.failure.value !== null && <p class="notice">{reason(board.failure.value)}</p>}
+      <dl class="tiles">
+        <Stat label={m('board.remaining')} value={`${count(remaining)} / ${count(stock)}`} tone="flame" id="remaining" />
+        <Stat label={m('board.held')} value={count(held)} id="held" />
+        <Stat label={m('board.sold')} value={count(sold)} tone="good" id="sold" />
+        <Stat label={m('board.viewers')} value={compact(stats?.viewers ?? 0)} id="viewers" />
+        <Stat label={m('board.per-second')} value={count(board.rate.value)} id="rate" />
+        <Stat label={m('board.conversion')} value={percent(stats?.conversion ?? 0)} id="conversion" />
+        <Stat label={m('board.revenue')} value={money({ ...promotion.price, amount: promotion.price.amount * sold })} id="revenue" />
+      </dl>
+      <div class="charts">
+        <section class="card padded chart">
+          <h2>{m('board.burn')}</h2>
+          <Plot series={board.burn} stepped v={v} about={m('board.burn.about', { remaining, stock })} />
+        </section>
+        <section class="card padded chart">
+          <h2>{m('board.rate')}</h2>
+          <Plot series={board.rates} v={v} about={m('board.rate')} />
+        </section>
+      </div>
+      <Claims id={id} claims={board.claims.value} />
+    </div>
+  );
+}

@@ -1,0 +1,270 @@
+// Launching a flash sale: now, at a set time, or every day; with its reach as cells on the map.
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { all, create, get } from '../../core/api';
+import { now } from '../../core/clock';
+import { count, metres, money, discountPercent } from '../../core/format';
+import { freshKey } from '../../core/ids';
+import { go } from '../../core/router';
+import type { Page, Product, Promotion, Stats, Store } from '../../core/types';
+import { t } from '../../i18n';
+import { PickMap } from '../../map/pick-map';
+import { Icon } from '../../ui/icons';
+import { Empty, Field, fieldErrors, reason, useAction } from '../../ui/kit';
+import { ProductDialog, minor } from './products';
+import { m } from './words';
+
+type When = 'now' | 'scheduled' | 'daily';
+const REACH_M = { min: 50, max: 50_000 };
+/** The slider is logarithmic: a block and a metropolis are both a thumb's width. */
+const toSlider = (reach: number) => Math.round((1000 * Math.log(reach / REACH_M.min)) / Math.log(REACH_M.max / REACH_M.min));
+const fromSlider = (value: number) => {
+  const exact = REACH_M.min * (REACH_M.max / REACH_M.min) ** (value / 1000);
+  const step = exact < 1000 ? 50 : exact < 10_000 ? 100 : 1000;
+  return Math.min(REACH_M.max, Math.max(REACH_M.min, Math.round(exact / step) * step));
+};
+
+/** A moment as `datetime-local` shows it. */
+function local(ms: number): string {
+  const at = new Date(ms);
+  return new Date(ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** Shoppers per square metre where a sale of this store is live; null where none is. */
+async function density(store: Store): Promise<number | null> {
+  const live = await get<Page<Promotion>>(`/promotions?store_id=${store.id}&status=live&limit=5`);
+  const found = await Promise.all(
+    live.items.map(async (one) => (await get<Stats>(`/promotions/${one.id}/stats`)).viewers / (Math.PI * one.reach_m ** 2)),
+  );
+  return found.length > 0 ? Math.max(...found) : null;
+}
+
+function body(form: FormData, when: When, reach: number, segments: string[], product: Product, timezone: string, draft: boolean) {
+  const text = (name: string) => String(form.get(name) ?? '').trim();
+  const number = (name: string) => (text(name) === '' ? null : Number(text(name)));
+  const window =
+    when === 'daily'
+      ? {
+          daily: {
+            from: text('from'),
+            to: text('to'),
+            timezone,
+            start_date: text('first'),
+            ...(text('last') ? { end_date: text('last') } : {}),
+          },
+        }
+      : when === 'scheduled'
+        ? { starts_at: new Date(text('starts')).toISOString(), ends_at: new Date(text('ends')).toISOString() }
+        : { ends_at: new Date(now() + (number('minutes') ?? 30) * 60_000).toISOString() };
+  return {
+    product_id: product.id,
+    price: { amount: minor(text('price'), product.price.currency), currency: product.price.currency },
+    stock: number('stock') ?? 0,
+    per_shopper_limit: number('limit'),
+    reach_m: reach,
+    claim_within_m: number('claim'),
+    hold_seconds: number('hold') ?? 60,
+    ...(segments.length > 0 ? { segments } : {}),
+    ...(text('category') ? { category: text('category') } : {}),
+    ...(draft ? { draft: true } : {}),
+    ...window,
+  };
+}
+
+function Window({ when, errors }: { when: When; errors: Record<string, string> }) {
+  const start = now();
+  if (when === 'now') return <Field label={m('launch.minutes')} name="minutes" type="number" min={1} max={129_600} required defaultValue="30" error={errors['/ends_at']} />;
+  if (when === 'scheduled') {
+    return (
+      <div class="columns">
+        <Field label={m('launch.starts')} name="starts" type="datetime-local" step={1} required defaultValue={local(start + 600_000)} error={errors['/starts_at']} />
+        <Field label={m('launch.ends')} name="ends" type="datetime-local" step={1} required defaultValue={local(start + 4_200_000)} error={errors['/ends_at']} />
+      </div>
+    );
+  }
+  return (
+    <div class="columns">
+      <Field label={m('launch.from')} name="from" type="time" required defaultValue="17:00" error={errors['/daily/from']} />
+      <Field label={m('launch.to')} name="to" type="time" required defaultValue="19:00" error={errors['/daily/to']} />
+      <Field label={m('launch.first')} name="first" type="date" required defaultValue={local(start).slice(0, 10)} error={errors['/daily/start_date']} />
+      <Field label={`${m('launch.last')} (${t('common.optional')})`} name="last" type="date" error={errors['/daily/end_date']} />
+    </div>
+  );
+}
+
+function Preview({ store, reach }: { store: Store; reach: number }) {
+  const cells = useSignal(0);
+  const perArea = useSignal<number | null>(null);
+  useEffect(() => {
+    density(store).then((found) => (perArea.value = found), () => undefined);
+  }, [store.id]);
+  const estimate = perArea.value === null ? null : Math.round(perArea.value * Math.PI * reach ** 2);
+  return (
+    <div class="preview stack tight">
+      <PickMap label={m('launch.reach', { distance: metres(reach) })} place={store.location} reach={reach} fixed onCover={(n) => (cells.value = n)} />
+      <p class="small muted row">
+        <Icon name="people" size={16} />
+        <span data-testid="estimate">
+          {m('launch.cells', { n: cells.value })} · {estimate === null ? m('launch.no-estimate') : m('launch.estimate', { n: count(estimate) })}
+        </span>
+      </p>
+    </div>
+  );
+}
+
+export function Launch({ store }: { store: Store }) {
+  const products = useSignal<Product[] | null>(null);
+  const chosen = useSignal<string | null>(null);
+  const when = useSignal<When>('now');
+  const reach = useSignal(5000);
+  const price = useSignal('');
+  const segments = useSignal<string[]>([]);
+  const adding = useSignal(false);
+  const action = useAction();
+  const errors = fieldErrors(action.error);
+  const key = useSignal(freshKey());
+  useEffect(() => {
+    all<Product>(`/stores/${store.id}/products`).then((found) => (products.value = found.filter((one) => one.available)), () => undefined);
+  }, [store.id]);
+  const product = products.value?.find((one) => one.id === chosen.value) ?? products.value?.[0];
+  const submit = (form: HTMLFormElement, draft: boolean) => {
+    if (!product) return;
+    action.run(async () => {
+      const wanted = body(new FormData(form), when.value, reach.value, segments.value, product, store.timezone, draft);
+      const made = await create<Promotion>(`/stores/${store.id}/promotions`, wanted, key.value).catch((error: unknown) => {
+        key.value = freshKey();
+        throw error;
+      });
+      go(`/merchant/promotions/${made.id}`);
+    });
+  };
+  const off = product && price.value ? discountPercent({ ...product.price, amount: minor(price.value, product.price.currency) }, product.price) : 0;
+  const productDialog = adding.value && (
+    <ProductDialog
+      store={store}
+      currency={product?.price.currency ?? 'COP'}
+      onClose={() => (adding.value = false)}
+      onDone={(made) => {
+        adding.value = false;
+        products.value = [made, ...(products.value ?? [])];
+        chosen.value = made.id;
+      }}
+    />
+  );
+  if (products.value?.length === 0) {
+    return (
+      <Empty icon="box" title={m('products.none')}>
+        <p>{m('products.none.lead')}</p>
+        <button class="button primary" type="button" onClick={() => (adding.value = true)}>
+          {m('products.new')}
+        </button>
+        {productDialog}
+      </Empty>
+    );
+  }
+  return (
+    <div class="split">
+      <form
+        class="card padded stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit(event.currentTarget, (event.submitter as HTMLButtonElement | null)?.value === 'draft');
+        }}
+      >
+        <h2>{m('launch')}</h2>
+        <div class="row">
+          <div class="grow">
+            <Field label={m('launch.product')} value={product?.id ?? ''} onChange={(event) => (chosen.value = event.currentTarget.value)} error={errors['/product_id']}>
+              {products.value?.map((one) => (
+                <option key={one.id} value={one.id}>
+                  {one.name} · {money(one.price)}
+                </option>
+              ))}
+            </Field>
+          </div>
+          <button class="button icon" type="button" aria-label={m('products.new')} onClick={() => (adding.value = true)}>
+            <Icon name="plus" />
+          </button>
+        </div>
+        <div class="columns">
+          <Field
+            label={`${m('launch.price')}${product ? ` (${product.price.currency})` : ''}`}
+            name="price"
+            inputMode="decimal"
+            pattern="[0-9]+([.,][0-9]+)?"
+            required
+            value={price.value}
+            onInput={(event) => (price.value = event.currentTarget.value)}
+            hint={off > 0 ? t('deals.off.long', { percent: off }) : undefined}
+            error={errors['/price/amount'] ?? errors['/price']}
+          />
+          <Field label={m('launch.stock')} name="stock" type="number" min={1} max={1_000_000} required defaultValue="50" error={errors['/stock']} />
+        </div>
+        <div class="plain" role="group" aria-label={m('launch.when')}>
+          <span class="legend">{m('launch.when')}</span>
+          <div class="row wrap">
+            {(['now', 'scheduled', 'daily'] as When[]).map((name) => (
+              <button key={name} class="chip" type="button" aria-pressed={when.value === name} onClick={() => (when.value = name)}>
+                {m(`launch.${name}` as 'launch.now')}
+              </button>
+            ))}
+          </div>
+        </div>
+        <Window key={when.value} when={when.value} errors={errors} />
+        <label class="field">
+          <span class="legend">{m('launch.reach', { distance: metres(reach.value) })}</span>
+          <input class="range" type="range" min={0} max={1000} step={1} value={toSlider(reach.value)} onInput={(event) => (reach.value = fromSlider(event.currentTarget.valueAsNumber))} />
+          {errors['/reach_m'] && <span class="error">{errors['/reach_m']}</span>}
+        </label>
+        <details>
+          <summary>{m('launch.more')}</summary>
+          <div class="stack">
+            <div class="columns">
+              <Field label={m('launch.limit')} name="limit" type="number" min={1} max={1000} defaultValue="1" error={errors['/per_shopper_limit']} />
+              <Field label={m('launch.hold')} name="hold" type="number" min={0} max={3600} defaultValue="60" error={errors['/hold_seconds']} />
+            </div>
+            <Field label={m('launch.claim')} name="claim" type="number" min={50} defaultValue="2000" error={errors['/claim_within_m']} />
+            <Field label={`${m('launch.category')} (${t('common.optional')})`} name="category" error={errors['/category']} />
+            <div class="plain" role="group" aria-label={m('launch.segments')}>
+              <span class="legend">{m('launch.segments')}</span>
+              <div class="row wrap">
+                {(['new', 'regular', 'frequent'] as const).map((name) => {
+                  const on = segments.value.includes(name);
+                  return (
+                    <button
+                      key={name}
+                      class="chip"
+                      type="button"
+                      aria-pressed={on}
+                      onClick={() => (segments.value = on ? segments.value.filter((one) => one !== name) : [...segments.value, name])}
+                    >
+                      {t(`segment.${name}`)}
+                    </button>
+                  );
+                })}
+              </div>
+            </div>
+          </div>
+        </details>
+        {action.error !== null && (
+          <p class="notice bad" role="alert">
+            {reason(action.error)}
+          </p>
+        )}
+        <div class="row">
+          <button class="button primary big grow" type="submit" disabled={action.busy}>
+            <Icon name="bolt" fill />
+            {m('launch.submit')}
+          </button>
+          {when.value !== 'daily' && (
+            <button class="button big" type="submit" value="draft" disabled={action.busy}>
+              {m('launch.draft')}
+            </button>
+          )}
+        </div>
+      </form>
+      <Preview store={store} reach={reach.value} />
+      {productDialog}
+    </div>
+  );
+}
