@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev deploy-check run test check test-rust test-js test-py test-conformance fmt services bench
+.PHONY: help dev deploy-check run test check test-rust test-js test-py test-conformance test-web fmt services bench bench-web pictures
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ help: ## List the targets
 run: ## Build and start the product with a living demo on 127.0.0.1:8080 (Ctrl-C stops it)
 	@scripts/run
 
-test: ## Run every test: Rust, documentation examples, both SDKs, websocket conformance
+test: ## Run every test: Rust, documentation examples, both SDKs, websocket conformance, the web app in a browser
 	@scripts/test
 
 check: ## Check format, lints, documentation, licences, arrows and host names
@@ -36,6 +36,12 @@ deploy-check: ## Check what deploys it: Compose, image, Nginx, alerts, backup, T
 dev: ## Serve while you edit: rebuild and restart on every change (settings as for `make run`)
 	@scripts/dev
 
+test-web: ## Run the browser tests of the web app only
+	@scripts/test web
+
+pictures: ## Make the README's pictures anew, by the browser tests
+	@FLASH_TEST_PICTURES=$(CURDIR)/docs/images scripts/test web
+
 fmt: ## Format the Rust sources
 	cargo fmt --all
 
@@ -44,3 +50,6 @@ services: ## Open a shell with a private PostgreSQL and Redis (FLASH_TEST_* are 
 
 bench: ## Measure the server against its limits, side by side (arguments: ARGS="--only claims")
 	@scripts/bench $(ARGS)
+
+bench-web: ## Measure the web app with 500 deals of ten updates a second (DEALS, PER_SECOND, SECONDS)
+	@scripts/bench-web

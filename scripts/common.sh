@@ -77,6 +77,11 @@ build_web() {
     (cd "$root/web" && npm ci --no-audit --no-fund)
     remember "$root/web/node_modules/.stamp" "$root/web/package-lock.json"
   fi
+  # Built anew only where a source changed: a new web/dist has the whole binary compiled again.
+  local sources
+  mapfile -t sources < <(cd "$root" && find web/src web/build web/public web/index.html web/*.json web/vite.config.ts src/demo/cities.csv -type f | LC_ALL=C sort)
+  if [ -f "$root/web/dist/index.html" ] && (cd "$root" && unchanged web/node_modules/.built "${sources[@]}"); then return 0; fi
   say "building the web application"
-  (cd "$root/web" && npm run build)
+  (cd "$root/web" && npm run --silent build)
+  (cd "$root" && remember web/node_modules/.built "${sources[@]}")
 }
