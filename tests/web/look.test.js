@@ -37,7 +37,10 @@ async function accessible(page, what) {
   assert.deepEqual(told, [], what);
 }
 
-const mapReady = (page) => page.locator('[data-testid=map][data-ready=true]').waitFor();
+const mapReady = (page) => page.locator('[data-testid=map][data-drawn=true]').waitFor();
+/** Waits until every chart of the page has at least so many points. */
+const charted = (page, points) =>
+  page.waitForFunction((least) => [...document.querySelectorAll('.plot')].every((plot) => Number(plot.dataset.points) >= least), points);
 
 for (const scheme of ['light', 'dark']) {
   test(`the shopper's pages, ${scheme}`, async () => {
@@ -83,7 +86,9 @@ for (const scheme of ['light', 'dark']) {
     await page.getByTestId('board').waitFor();
     await shows(page.getByTestId('rate'), /\d/);
     await scene.rush(scene.promotions[0]);
-    await shows(page.getByTestId('conversion'), /\d/);
+    await shows(page.getByTestId('conversion'), /[1-9]\d%/);
+    await page.getByRole('cell', { name: 'Rush 0' }).first().waitFor();
+    await charted(page, 8);
     if (scheme === 'light') await picture(page, 'merchant');
     await accessible(page, 'board');
     assert.deepEqual(errors, []);
@@ -102,6 +107,7 @@ test('the operations page is for admins', async () => {
   await shows(admin.page.getByTestId('sessions'), /[1-9]/);
   await admin.page.getByRole('cell', { name: scene.shopper.name }).first().waitFor();
   await scene.rush(scene.promotions[2]);
+  await charted(admin.page, 5);
   await picture(admin.page, 'operations');
   await accessible(admin.page, 'operations');
   assert.deepEqual([...errors, ...admin.errors], []);

@@ -7,7 +7,7 @@ let server;
 let chrome;
 before(async () => {
   server = await Server.start();
-  chrome = await browser();
+  chrome = await browser({ webgl: false });
 });
 after(async () => {
   await chrome?.close();

@@ -215,6 +215,7 @@ export function DealMap({ onOpen }: { onOpen: (id: string) => void }) {
   const container = useRef<HTMLDivElement>(null);
   const view = useSignal<MapView | null>(null);
   const failed = useSignal(!hasWebGl());
+  const drawn = useSignal(false);
   useEffect(() => {
     const element = container.current;
     if (!element || failed.value) return;
@@ -235,6 +236,7 @@ export function DealMap({ onOpen }: { onOpen: (id: string) => void }) {
             redraw();
           }),
         );
+        map.on('idle', () => (drawn.value = true));
         // Whoever has not said where they are may point at it.
         map.on('click', (event) => {
           if (here.value) return;
@@ -252,7 +254,7 @@ export function DealMap({ onOpen }: { onOpen: (id: string) => void }) {
   }, []);
   return (
     <>
-      <div ref={container} class="map" data-testid="map" data-ready={view.value !== null} />
+      <div ref={container} class="map" data-testid="map" data-ready={view.value !== null} data-drawn={drawn.value} />
       {failed.value && <p class="map-note">{t('map.unavailable')}</p>}
       {view.value && here.value && (
         <>

@@ -67,7 +67,7 @@ export function PickMap(props: { place: Place; reach?: number; fixed?: boolean; 
         marker.on('dragend', () => pick(marker.getLngLat().wrap()));
         if (!props.fixed) map.on('click', (event) => pick(event.lngLat.wrap()));
         const stopDrawing = effect(() => {
-          const { place: at, reach: metres, onCover } = now.value;
+          const { place: at, reach: metres } = now.value;
           if (!Number.isFinite(at.lat) || !Number.isFinite(at.lng)) return;
           marker.setLngLat([at.lng, at.lat]);
           if (!metres) return;
@@ -75,7 +75,6 @@ export function PickMap(props: { place: Place; reach?: number; fixed?: boolean; 
           map.getSource<GeoJSONSource>('cells')?.setData(shade(cells));
           map.getSource<GeoJSONSource>('rings')?.setData(rings(at, [metres]));
           map.easeTo({ center: [at.lng, at.lat], zoom: zoomFor(metres * 2.3, at.lat, element.clientHeight), duration: 250 });
-          onCover?.(cells.length);
         });
         stop = () => {
           stopDrawing();
@@ -89,6 +88,10 @@ export function PickMap(props: { place: Place; reach?: number; fixed?: boolean; 
       stop();
     };
   }, []);
+  const { place: at, reach: wide } = props;
+  useEffect(() => {
+    if (wide) props.onCover?.(cover(at, wide).length);
+  }, [at.lat, at.lng, wide]);
   return (
     <figure class="pick-map" aria-label={props.label}>
       <div ref={container} class="map" data-testid="pick-map" data-ready={view.value !== null} />

@@ -177,11 +177,12 @@ function ClaimForm({ offer }: { offer: Offer }) {
 /** The claim that one has of it, or the way to one. */
 function Act({ offer }: { offer: Offer }) {
   const mine = claimOf(offer.id);
-  const again = useSignal(false);
+  // The claim that one has done with: until there is a newer one, the way to another is shown.
+  const done = useSignal<string | null>(null);
   const starts = secondsUntil(offer.starts_at, beat.value);
-  if (mine && !again.value) {
+  if (mine && mine.id !== done.value) {
     const another = offer.status === 'live' && (
-      <button class="button block" type="button" onClick={() => (again.value = true)}>
+      <button class="button block" type="button" onClick={() => (done.value = mine.id)}>
         {t('claim.again')}
       </button>
     );

@@ -29,7 +29,8 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
     return (
       <div class="empty">
         {state === 'failed' ? (
-          <button class="button" type="button" onClick={() => setState('loading')}>
+          // A part that does not load is mostly one of a build that the server no longer has: the whole page is.
+          <button class="button" type="button" onClick={() => location.reload()}>
             {t('common.retry')}
           </button>
         ) : (

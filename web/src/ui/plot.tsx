@@ -58,5 +58,5 @@ export function Plot({ series, about, stepped = false, v }: { series: Series; ab
     };
   }, []);
   useEffect(() => plot.current?.setData([series.x, series.y]), [v]);
-  return <div ref={element} class="plot" role="img" aria-label={about} />;
+  return <div ref={element} class="plot" role="img" aria-label={about} data-points={series.x.length} />;
 }
