@@ -194,7 +194,6 @@ impl Engine {
     /// The refusal, or see [`EngineError`].
     pub async fn claim(&self, request: ClaimRequest) -> Result<Claim, EngineError<ClaimRefusal>> {
         let mut segment = None;
-        let code = self.0.mint.code();
         for _ in 0..TRIES {
             let owner = self.owner(request.promotion_id).await?;
             // A draft is nobody's business but its store's people's, and they don't claim.
@@ -202,6 +201,7 @@ impl Engine {
                 return Err(EngineError::NotFound);
             }
             let now = self.now();
+            let code = self.0.mint.code(now.wall);
             let ask = ClaimAsk {
                 user_id: request.user_id,
                 quantity: request.quantity,

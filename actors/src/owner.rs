@@ -6,7 +6,7 @@
 //! until a commit that covers their decision is durable. Knows no store and no session.
 
 use crate::lane::{self, Outcome, Replies, Settlement, Ticket};
-use crate::limits::WAITING_PER_PROMOTION_MAX;
+use crate::limits::{COMMIT_AT_ONCE, WAITING_PER_PROMOTION_MAX};
 use crate::ports::clock::Mint;
 use crate::ports::store::{Commit, Loaded, OutboxEvent};
 use crate::promotion::{Nudge, PromotionActor};
@@ -17,6 +17,7 @@ use flash_domain::promotion::{Promotion, PromotionRecord};
 use flash_domain::time::{MonoMillis, Now};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio::sync::Notify;
 
@@ -25,6 +26,9 @@ use tokio::sync::Notify;
 pub struct DirtyOwners {
     list: Mutex<Vec<Arc<OwnerCell>>>,
     wake: Notify,
+    /// Decisions since the last time that owners were taken.
+    decisions: AtomicUsize,
+    many: Notify,
 }
 
 impl DirtyOwners {
@@ -36,8 +40,22 @@ impl DirtyOwners {
         }
     }
 
+    fn count(&self) {
+        if self.decisions.fetch_add(1, Ordering::Relaxed) + 1 == COMMIT_AT_ONCE {
+            self.many.notify_one();
+        }
+    }
+
+    /// Waits until so much waits that nothing is gained by waiting for more.
+    pub async fn wait_for_many(&self) {
+        while self.decisions.load(Ordering::Relaxed) < COMMIT_AT_ONCE {
+            self.many.notified().await;
+        }
+    }
+
     /// Takes the owners that wait, at most `max`; the rest stays.
     pub fn take(&self, max: usize) -> Vec<Arc<OwnerCell>> {
+        self.decisions.store(0, Ordering::Relaxed);
         let mut list = self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if list.len() <= max { std::mem::take(&mut *list) } else { list.drain(..max).collect() }
     }
@@ -131,7 +149,7 @@ pub struct Collected {
     /// Whose.
     pub owner: Arc<OwnerCell>,
     /// For the store.
-    pub commit: Commit,
+    pub commit: Arc<Commit>,
     /// The decisions that it covers.
     covers: u64,
     /// New claims among the commit's.
@@ -209,6 +227,7 @@ impl OwnerCell {
         if owner.promotion.has_change() {
             owner.decided += 1;
             owner.last_decision = now.mono;
+            self.dirty.count();
             if !owner.listed {
                 owner.listed = true;
                 self.dirty.push(self.clone());
@@ -376,7 +395,7 @@ impl OwnerCell {
         let claims_made = owner.promotion.claims_made() - owner.claims_durable;
         Some(Collected {
             owner: self.clone(),
-            commit: Commit {
+            commit: Arc::new(Commit {
                 promotion_id: self.id,
                 epoch: owner.epoch,
                 base_seq,
@@ -385,7 +404,7 @@ impl OwnerCell {
                 terms: change.terms,
                 claims,
                 events,
-            },
+            }),
             covers: owner.decided,
             claims_made,
         })
@@ -425,7 +444,8 @@ impl Collected {
 
 /// Keeps the last state of each claim; order does not matter within one transaction.
 fn last_of_each(claims: Vec<Claim>) -> Vec<Claim> {
-    if claims.len() < 2 {
+    // A claim whose version is its first one has not changed since it was made: it is there once.
+    if claims.iter().all(|claim| claim.v == claim.first_v) {
         return claims;
     }
     let mut place = HashMap::with_capacity(claims.len());

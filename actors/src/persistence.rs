@@ -138,7 +138,10 @@ impl Work {
             if let Some(last) = last_start {
                 let earliest = last + COMMIT_SPACING;
                 if Instant::now() < earliest {
-                    tokio::time::sleep_until(earliest).await;
+                    tokio::select! {
+                        () = tokio::time::sleep_until(earliest) => {}
+                        () = self.dirty.wait_for_many() => {}
+                    }
                 }
             }
             self.drain.busy.store(true, Ordering::Release);
@@ -313,7 +316,7 @@ mod tests {
             Uuid::nil()
         }
 
-        fn code(&self) -> String {
+        fn code(&self, _: UnixMillis) -> String {
             String::new()
         }
     }

@@ -7,6 +7,7 @@ use crate::ids::{ClaimId, PromotionId, StoreId, UserId};
 use crate::money::Money;
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Where a claim is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,9 +86,9 @@ pub struct Claim {
     /// When the hold ends; `None` if it was confirmed at once (hold 0).
     pub hold_expires_at: Option<UnixMillis>,
     /// What the shopper shows at the store.
-    pub redemption_code: Box<str>,
+    pub redemption_code: Arc<str>,
     /// The shopper's key of this request.
-    pub idempotency_key: Box<str>,
+    pub idempotency_key: Arc<str>,
     /// The promotion's version when the claim was made; the first answer carries it.
     pub first_v: u64,
     /// The promotion's version when the claim last changed.

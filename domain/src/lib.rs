@@ -6,6 +6,7 @@
 
 pub mod board;
 pub mod claim;
+pub mod code;
 pub mod event;
 pub mod geo;
 pub mod ids;

@@ -13,12 +13,14 @@ pub const SQLITE: Source = &[
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "search", include_str!("../../migrations/sqlite/0002_search.sql")),
     (3, "outbox by id", include_str!("../../migrations/sqlite/0003_outbox_by_id.sql")),
+    (9, "claims in order", include_str!("../../migrations/sqlite/0009_claims_in_order.sql")),
 ];
 /// PostgreSQL's.
 pub const POSTGRES: Source = &[
     (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
     (2, "search", include_str!("../../migrations/postgres/0002_search.sql")),
     (3, "outbox by id", include_str!("../../migrations/postgres/0003_outbox_by_id.sql")),
+    (9, "claims in order", include_str!("../../migrations/postgres/0009_claims_in_order.sql")),
 ];
 
 /// How a database's schema relates to this program's.

@@ -32,6 +32,8 @@ type DbRow = sqlx::postgres::PgRow;
 type DbConnection = sqlx::PgConnection;
 type DbTransaction<'a> = sqlx::Transaction<'a, sqlx::Postgres>;
 
+/// The claims of shopper `$1`; `$2` is [`Adapter::recent_claims`], which this database does not need.
+const OWN_CLAIMS: &str = "user_id = $1 AND $2::text = ''";
 const FOR_UPDATE: &str = " FOR UPDATE";
 const FOR_UPDATE_OF_F: &str = " FOR UPDATE OF f";
 const FOR_SHARE_OF_SP: &str = " FOR SHARE OF s, p";

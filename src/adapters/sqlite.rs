@@ -1,7 +1,10 @@
 //! The embedded store: one SQLite file. One connection writes, so that writers queue in memory instead of on the file's
 //! lock; a few connections read beside it (WAL).
 
+mod by_user;
+mod checkpoint;
 mod commit;
+mod writer;
 
 #[path = "sql/accounts.rs"]
 mod accounts;
@@ -20,12 +23,15 @@ mod rows;
 
 use super::errors::{certain, unsure};
 use super::{Embedded, OpenError, migrations};
+use by_user::ByUser;
 use flash_actors::ports::{Page, PortError};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Row, SqlitePool};
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
+use writer::Writer;
 
 type Db = sqlx::Sqlite;
 type DbRow = sqlx::sqlite::SqliteRow;
@@ -37,18 +43,34 @@ const FOR_UPDATE: &str = "";
 const FOR_UPDATE_OF_F: &str = "";
 const FOR_SHARE_OF_SP: &str = "";
 
+/// The claims of shopper `$1`; `$2` is [`Adapter::recent_claims`].
+const OWN_CLAIMS: &str = "position IN (SELECT position FROM claims_by_user WHERE user_id = $1 \
+     UNION SELECT value FROM json_each($2))";
+
 /// Connections that read beside the writer; more would only queue for the two cores this is made for.
 const READERS: u32 = 4;
-/// Pages (of 4 KiB) in the log before a commit also moves them into the file. Claims touch pages all over the indexes:
-/// the more of them are moved at once, the fewer are moved twice. Measured: docs/decisions/0010-storage.md.
-const WAL_PAGES: &str = "16000";
+/// Every connection's settings. The log is moved into the file by `checkpoint`; what is written beside the committing
+/// thread moves it only where that lags far behind.
+const PRAGMAS: &[(&str, &str)] = &[
+    ("journal_mode", "WAL"),
+    // A commit is on the disk when it answers.
+    ("synchronous", "FULL"),
+    ("foreign_keys", "ON"),
+    ("cache_size", "-65536"),
+    ("wal_autocheckpoint", "32000"),
+    ("journal_size_limit", "134217728"),
+    ("mmap_size", "268435456"),
+];
 /// How long a statement waits for another process's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The embedded store.
 pub struct Adapter {
+    /// One connection: the place of whoever writes.
     write: SqlitePool,
     read: SqlitePool,
+    commits: Writer,
+    by_user: OnceCell<ByUser>,
 }
 
 impl Adapter {
@@ -61,20 +83,15 @@ impl Adapter {
             std::fs::create_dir_all(directory)
                 .map_err(|error| OpenError::Unreachable(format!("{}: {error}", directory.display())))?;
         }
-        let options = SqliteConnectOptions::new()
+        let mut options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // FULL: a commit is on the disk when it answers.
-            .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
-            .foreign_keys(true)
-            .pragma("cache_size", "-65536")
-            .pragma("wal_autocheckpoint", WAL_PAGES)
-            .pragma("journal_size_limit", "134217728")
-            .pragma("mmap_size", "268435456")
             .optimize_on_close(true, None)
             .statement_cache_capacity(256);
+        for (name, value) in PRAGMAS {
+            options = options.pragma(*name, *value);
+        }
         let unreachable = |error| OpenError::Unreachable(format!("{}: {error}", path.display()));
         let pool = |size| {
             SqlitePoolOptions::new()
@@ -86,7 +103,10 @@ impl Adapter {
         };
         let write = pool(1).connect_with(options.clone()).await.map_err(unreachable)?;
         let read = pool(READERS).connect_with(options).await.map_err(unreachable)?;
-        Ok(Self { write, read })
+        let place = writer::Place { path: path.to_owned(), pragmas: PRAGMAS, busy_timeout: BUSY_TIMEOUT };
+        let commits = Writer::start(place)
+            .map_err(|error| OpenError::Unreachable(format!("{}: {error}", path.display())))?;
+        Ok(Self { write, read, commits, by_user: OnceCell::new() })
     }
 
     fn reader(&self) -> &SqlitePool {

@@ -287,7 +287,8 @@ pub async fn redeem(request: HttpRequest, state: web::Data<HttpState>, payload: 
     form.finish()?;
     let code: String =
         code.unwrap_or_default().to_uppercase().chars().filter(|c| !matches!(c, '-' | ' ')).collect();
-    let found = state.catalogue.claim_by_code(store.id, &code).await.map_err(|error| ask.port(error))?;
+    let now = state.engine.now().wall;
+    let found = state.catalogue.claim_by_code(store.id, &code, now).await.map_err(|error| ask.port(error))?;
     let claim = found.ok_or_else(|| ask.problem(Code::NotFound))?;
     match state.engine.redeem(claim.promotion_id, claim.id).await {
         Ok(claim) => {

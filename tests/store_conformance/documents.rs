@@ -250,7 +250,7 @@ pub async fn claims_are_listed(place: Place) {
     for record in [&one, &two] {
         store.load(record.id).await.unwrap();
         let theirs = claims.iter().filter(|claim| claim.promotion_id == record.id).cloned().collect();
-        store.commit(vec![commit(record, 1, 1, theirs)]).await.unwrap();
+        store.commit(vec![commit(record, 1, 1, theirs).into()]).await.unwrap();
     }
     let [c0, c1, c2, c3, c4] = claims;
     assert_eq!(catalogue.claim(c2.id).await.unwrap().as_ref(), Some(&c2));
@@ -276,9 +276,10 @@ pub async fn claims_are_listed(place: Place) {
     assert_eq!(counts, expected);
     assert_eq!(catalogue.claim_counts(two.id).await.unwrap()[0].units, 3);
     let code = c3.redemption_code.to_string();
-    assert_eq!(catalogue.claim_by_code(world.store.id, &code).await.unwrap(), Some(c3));
-    assert!(catalogue.claim_by_code(StoreId(Uuid::now_v7()), &code).await.unwrap().is_none());
-    assert!(catalogue.claim_by_code(world.store.id, "NOSUCH").await.unwrap().is_none());
+    let now = UnixMillis((c3.id.0.as_u128() >> 80) as i64 + 3_600_000);
+    assert_eq!(catalogue.claim_by_code(world.store.id, &code, now).await.unwrap(), Some(c3));
+    assert!(catalogue.claim_by_code(StoreId(Uuid::now_v7()), &code, now).await.unwrap().is_none());
+    assert!(catalogue.claim_by_code(world.store.id, "NOSUCH", now).await.unwrap().is_none());
 }
 
 /// However a launch and the end of its store meet, a store that is gone has nothing running.

@@ -25,7 +25,7 @@ async fn child() {
         let claims = (0..CLAIMS).map(|_| held(&loaded.record, flash_domain::ids::UserId(id.0))).collect();
         let mut change = commit(&loaded.record, loaded.epoch, loaded.commit_seq + seq, claims);
         change.counters.held = CLAIMS * (loaded.commit_seq + seq) as u32;
-        let answer = match stores.store.commit(vec![change]).await {
+        let answer = match stores.store.commit(vec![change.into()]).await {
             Ok(committed) => {
                 assert!(committed.stale.is_empty());
                 format!("acked {}", loaded.commit_seq + seq)

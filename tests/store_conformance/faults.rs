@@ -45,7 +45,7 @@ impl Cut {
         let mut change = commit(&self.record, 1, seq, vec![claim]);
         change.counters.held = seq as u32;
         change.terms = edits.then(|| Box::new(self.record.terms.clone()));
-        self.through.store.commit(vec![change]).await
+        self.through.store.commit(vec![change.into()]).await
     }
 
     /// How many commits are there; each is all there or not at all.

@@ -22,13 +22,13 @@ pub async fn a_commit_survives_a_restart(place: Place) {
     let mut change = commit(&record, 1, 1, vec![first.clone(), second.clone()]);
     change.events = vec![event(record.id, 2, Event::Started), event(record.id, 3, Event::SoldOut)];
     let events = change.events.clone();
-    assert!(world.stores.store.commit(vec![change.clone()]).await.unwrap().stale.is_empty());
+    assert!(world.stores.store.commit(vec![change.clone().into()]).await.unwrap().stale.is_empty());
     // The second claim is replaced, the first stays as it is though this commit does not name it.
     let second = confirmed(second, later(5));
     let mut next = commit(&record, 1, 2, vec![second.clone()]);
     (next.counters.held, next.counters.sold) = (1, 1);
     let counters = next.counters;
-    assert!(world.stores.store.commit(vec![next]).await.unwrap().stale.is_empty());
+    assert!(world.stores.store.commit(vec![next.into()]).await.unwrap().stale.is_empty());
     world.stores.close().await;
 
     let stores = place.open().await;
@@ -57,8 +57,12 @@ pub async fn a_stale_owner_commits_nothing(place: Place) {
     terms.stock = 3;
     stale.terms = Some(Box::new(terms));
     let claim = held(&ours, shopper);
-    let committed =
-        world.stores.store.commit(vec![stale, commit(&ours, 1, 1, vec![claim.clone()])]).await.unwrap();
+    let committed = world
+        .stores
+        .store
+        .commit(vec![stale.into(), commit(&ours, 1, 1, vec![claim.clone()]).into()])
+        .await
+        .unwrap();
     assert_eq!(committed.stale, [theirs.id]);
     let loaded = world.stores.store.load(theirs.id).await.unwrap().unwrap();
     assert_eq!((loaded.record, loaded.claims, loaded.commit_seq), (theirs, Vec::new(), 0));
@@ -74,19 +78,22 @@ pub async fn a_commit_builds_on_the_last_one(place: Place) {
     world.stores.store.load(record.id).await.unwrap().unwrap();
     let first = commit(&record, 1, 1, vec![held(&record, shopper)]);
     let store = &world.stores.store;
-    assert!(store.commit(vec![first.clone()]).await.unwrap().stale.is_empty());
-    assert_eq!(store.commit(vec![first]).await.unwrap().stale, [record.id]);
+    assert!(store.commit(vec![first.clone().into()]).await.unwrap().stale.is_empty());
+    assert_eq!(store.commit(vec![first.into()]).await.unwrap().stale, [record.id]);
     let skipping = commit(&record, 1, 3, vec![held(&record, shopper)]);
-    assert_eq!(store.commit(vec![skipping]).await.unwrap().stale, [record.id]);
+    assert_eq!(store.commit(vec![skipping.into()]).await.unwrap().stale, [record.id]);
     let loaded = store.load(record.id).await.unwrap().unwrap();
     assert_eq!((loaded.claims.len(), loaded.commit_seq), (1, 1));
     // Owners may number as they like, as long as it grows.
     let mut leap = commit(&loaded.record, 2, 9, Vec::new());
     (leap.base_seq, leap.counters.held) = (1, 1);
-    assert!(store.commit(vec![leap]).await.unwrap().stale.is_empty());
+    assert!(store.commit(vec![leap.into()]).await.unwrap().stale.is_empty());
     assert_eq!(store.load(record.id).await.unwrap().unwrap().commit_seq, 9);
     let unknown = world.record(Status::Live, 1);
-    assert_eq!(store.commit(vec![commit(&unknown, 1, 1, Vec::new())]).await.unwrap().stale, [unknown.id]);
+    assert_eq!(
+        store.commit(vec![commit(&unknown, 1, 1, Vec::new()).into()]).await.unwrap().stale,
+        [unknown.id]
+    );
     assert!(store.load(unknown.id).await.unwrap().is_none());
     assert!(store.peek(unknown.id).await.unwrap().is_none());
     assert!(store.locate_claim(ClaimId(Uuid::now_v7())).await.unwrap().is_none());
@@ -113,14 +120,14 @@ pub async fn a_poisoned_row_fails_certainly(place: Place) {
         poisons.push(commit(&record, 1, 1, vec![claim]));
     }
     for poison in poisons {
-        let answer = world.stores.store.commit(vec![good.clone(), poison]).await;
+        let answer = world.stores.store.commit(vec![good.clone().into(), poison.into()]).await;
         assert!(matches!(answer, Err(PortError::Broken(_))), "{answer:?}");
         for id in [record.id, other.id] {
             let counters = world.stores.store.peek(id).await.unwrap().unwrap().counters;
             assert_eq!((counters.held, counters.v), (0, 1));
         }
     }
-    assert!(world.stores.store.commit(vec![good]).await.unwrap().stale.is_empty());
+    assert!(world.stores.store.commit(vec![good.into()]).await.unwrap().stale.is_empty());
     assert_eq!(world.stores.store.load(other.id).await.unwrap().unwrap().claims.len(), 1);
     assert!(world.stores.store.load(record.id).await.unwrap().unwrap().claims.is_empty());
 }
@@ -133,7 +140,7 @@ pub async fn terms_are_edited_in_the_commit(place: Place) {
     world.stores.store.load(record.id).await.unwrap().unwrap();
     let mut sold_all = commit(&record, 1, 1, (0..5).map(|_| held(&record, shopper)).collect());
     sold_all.counters.held = 5;
-    world.stores.store.commit(vec![sold_all]).await.unwrap();
+    world.stores.store.commit(vec![sold_all.into()]).await.unwrap();
     let mut terms = record.terms.clone();
     terms.price = money(1);
     terms.stock = 8;
@@ -146,7 +153,7 @@ pub async fn terms_are_edited_in_the_commit(place: Place) {
     let mut grow = commit(&record, 1, 2, (0..3).map(|_| held(&record, shopper)).collect());
     (grow.counters.held, grow.terms) = (8, Some(Box::new(terms.clone())));
     grow.events = vec![event(record.id, 3, Event::Edited)];
-    assert!(world.stores.store.commit(vec![grow]).await.unwrap().stale.is_empty());
+    assert!(world.stores.store.commit(vec![grow.into()]).await.unwrap().stale.is_empty());
     assert_eq!(world.stores.store.peek(record.id).await.unwrap().unwrap().terms, terms);
     // Seven units come back and the stock shrinks to the eighth, in one commit.
     let mut claims = world.stores.store.load(record.id).await.unwrap().unwrap().claims;
@@ -157,7 +164,7 @@ pub async fn terms_are_edited_in_the_commit(place: Place) {
     let mut shrink = commit(&record, 2, 3, claims);
     shrink.terms = Some(Box::new(terms.clone()));
     assert_eq!(shrink.counters.held, 1);
-    assert!(world.stores.store.commit(vec![shrink]).await.unwrap().stale.is_empty());
+    assert!(world.stores.store.commit(vec![shrink.into()]).await.unwrap().stale.is_empty());
     let now = world.stores.store.peek(record.id).await.unwrap().unwrap();
     assert_eq!((now.terms, now.counters.held), (terms, 1));
     assert_eq!(world.stores.store.audit().await.unwrap().disagreement, None);
@@ -178,7 +185,7 @@ pub async fn batches_of_every_size(place: Place) {
         change.counters.held = all;
         change.events = (0..size).map(|_| event(record.id, 2, Event::Edited)).collect();
         events.extend(change.events.clone());
-        assert!(world.stores.store.commit(vec![change]).await.unwrap().stale.is_empty());
+        assert!(world.stores.store.commit(vec![change.into()]).await.unwrap().stale.is_empty());
         assert_eq!(world.stores.store.load(record.id).await.unwrap().unwrap().claims.len(), all as usize);
         // The load above raised the epoch: take the ownership back by writing it down as it was.
         place.meddle("UPDATE promotions SET epoch = 1").await;
@@ -202,7 +209,7 @@ pub async fn commits_of_many_owners_at_once(place: Place) {
             for seq in 1..=10_u32 {
                 let mut change = commit(&record, 1, i64::from(seq), vec![held(&record, shopper)]);
                 change.counters.held = seq;
-                assert!(store.commit(vec![change]).await.unwrap().stale.is_empty());
+                assert!(store.commit(vec![change.into()]).await.unwrap().stale.is_empty());
             }
         });
     }
@@ -261,7 +268,7 @@ pub async fn the_outbox_keeps_order(place: Place) {
     change.events = vec![event(record.id, 2, told), event(record.id, 2, Event::SoldOut)];
     change.events.swap(0, 1);
     let expected = [launched, change.events.clone()].concat();
-    store.commit(vec![change]).await.unwrap();
+    store.commit(vec![change.into()]).await.unwrap();
     assert_eq!(store.outbox_waiting(10).await.unwrap(), expected);
     assert_eq!(store.outbox_waiting(2).await.unwrap(), expected[..2]);
     store.outbox_done(Vec::new(), NOW).await.unwrap();
@@ -278,7 +285,7 @@ pub async fn the_audit_finds_what_is_wrong(place: Place) {
     let shopper = world.shopper().await;
     world.stores.store.load(record.id).await.unwrap().unwrap();
     let (first, second) = (held(&record, shopper), held(&record, shopper));
-    world.stores.store.commit(vec![commit(&record, 1, 1, vec![first.clone(), second])]).await.unwrap();
+    world.stores.store.commit(vec![commit(&record, 1, 1, vec![first.clone(), second]).into()]).await.unwrap();
     let audit = async || world.stores.store.audit().await.unwrap();
     let clean = audit().await;
     assert_eq!((clean.promotions, clean.claims, clean.disagreement), (1, 2, None));

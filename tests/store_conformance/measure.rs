@@ -24,7 +24,7 @@ async fn measure(name: &str, place: Place) {
         let mut change = commit(&record, 1, i64::from(seq), claims);
         change.counters.held = seq * BATCH;
         let begun = Instant::now();
-        world.stores.store.commit(vec![change]).await.unwrap();
+        world.stores.store.commit(vec![change.into()]).await.unwrap();
         times.push(begun.elapsed());
     }
     let whole: Duration = times.iter().sum();

@@ -90,7 +90,7 @@ pub async fn a_person_is_forgotten(place: Place) {
     let record = world.live(5).await;
     world.stores.store.load(record.id).await.unwrap();
     let claim = held(&record, person.id);
-    world.stores.store.commit(vec![commit(&record, 1, 1, vec![claim.clone()])]).await.unwrap();
+    world.stores.store.commit(vec![commit(&record, 1, 1, vec![claim.clone()]).into()]).await.unwrap();
 
     assert!(accounts.forget(person.id, later(7)).await.unwrap());
     assert!(!accounts.forget(person.id, later(8)).await.unwrap());
@@ -202,7 +202,7 @@ pub async fn segments_count_confirmed_claims(place: Place) {
     ] {
         claims.extend(confirmed_at.map(|at| confirmed(held(&record, shopper), at)));
         seq += 1;
-        world.stores.store.commit(vec![commit(&record, 1, seq, claims.clone())]).await.unwrap();
+        world.stores.store.commit(vec![commit(&record, 1, seq, claims.clone()).into()]).await.unwrap();
         // The first confirmation is exactly as old as the window here: not recent any more.
         let found = accounts.segment(shopper, later(FREQUENT_WINDOW_MS)).await.unwrap();
         assert_eq!(found, expected, "{seq}");

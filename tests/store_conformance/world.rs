@@ -157,7 +157,7 @@ pub fn held(record: &PromotionRecord, user: UserId) -> Claim {
         quantity: 1,
         unit_price: record.terms.price,
         hold_expires_at: Some(later(60_000)),
-        redemption_code: text[22..].to_uppercase().into(),
+        redemption_code: code_of(id).into(),
         idempotency_key: text.into(),
         first_v: 2,
         v: 2,
@@ -165,6 +165,12 @@ pub fn held(record: &PromotionRecord, user: UserId) -> Claim {
         confirmed_at: None,
         closed_at: None,
     }
+}
+
+/// The code of a claim, made at the moment that its id begins with.
+fn code_of(id: ClaimId) -> String {
+    let bits = id.0.as_u128();
+    flash_domain::code::compose(UnixMillis((bits >> 80) as i64), bits as u32)
 }
 
 pub fn confirmed(mut claim: Claim, at: UnixMillis) -> Claim {

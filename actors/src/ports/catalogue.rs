@@ -327,10 +327,11 @@ pub trait Catalogue: Send + Sync + 'static {
     ) -> Answer<'_, Result<Page<(Claim, String)>, PortError>>;
     /// How many claims and units a promotion has per status.
     fn claim_counts(&self, promotion: PromotionId) -> Answer<'_, Result<Vec<StatusCount>, PortError>>;
-    /// The claim of a store with this redemption code.
+    /// The claim of a store with this redemption code (see [`flash_domain::code`]), made in the last two years.
     fn claim_by_code<'a>(
         &'a self,
         store: StoreId,
         code: &'a str,
+        now: UnixMillis,
     ) -> Answer<'a, Result<Option<Claim>, PortError>>;
 }

@@ -44,8 +44,8 @@ pub type SharedClock = Arc<dyn Clock>;
 pub trait Mint: Send + Sync + 'static {
     /// A new UUID version 7 at this moment.
     fn uuid(&self, at: UnixMillis) -> uuid::Uuid;
-    /// A new redemption code: 12 characters of Crockford's base 32, unguessable.
-    fn code(&self) -> String;
+    /// A new redemption code of this moment, see [`flash_domain::code`].
+    fn code(&self, at: UnixMillis) -> String;
 }
 
 /// A mint that many parts share.

@@ -16,6 +16,7 @@ use flash_domain::ids::{ClaimId, EventId, PromotionId, UserId};
 use flash_domain::promotion::{Counters, PromotionRecord};
 use flash_domain::terms::Terms;
 use flash_domain::time::UnixMillis;
+use std::sync::Arc;
 
 /// One promotion's part of a batch: everything its owner decided since its last commit.
 #[derive(Clone, Debug)]
@@ -95,8 +96,8 @@ pub struct AuditReport {
 
 /// The engine's store. See the module for the guarantees.
 pub trait Store: Send + Sync + 'static {
-    /// Commits a batch, at most one [`Commit`] per promotion.
-    fn commit(&self, batch: Vec<Commit>) -> Answer<'_, Result<Committed, PortError>>;
+    /// Commits a batch, at most one [`Commit`] per promotion. Shared, since the caller settles by it afterwards.
+    fn commit(&self, batch: Vec<Arc<Commit>>) -> Answer<'_, Result<Committed, PortError>>;
     /// Raises the epoch and loads; `None` if there is no such promotion.
     fn load(&self, id: PromotionId) -> Answer<'_, Result<Option<Loaded>, PortError>>;
     /// Promotions that are live or paused, have held claims, or (scheduled) start before `horizon`; by id after `after`, at most `limit`.

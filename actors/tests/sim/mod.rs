@@ -103,7 +103,7 @@ impl Mint for SimMint {
         Uuid::from_u128((7 << 64) | u128::from(self.0.fetch_add(1, Ordering::Relaxed)))
     }
 
-    fn code(&self) -> String {
+    fn code(&self, _: UnixMillis) -> String {
         "CODE".to_owned()
     }
 }
@@ -230,7 +230,7 @@ impl SimStore {
     }
 }
 
-fn apply(state: &Mutex<State>, batch: Vec<Commit>) -> Committed {
+fn apply(state: &Mutex<State>, batch: Vec<Arc<Commit>>) -> Committed {
     let mut committed = Committed::default();
     let mut state = state.lock().unwrap();
     for commit in batch {
@@ -242,10 +242,10 @@ fn apply(state: &Mutex<State>, batch: Vec<Commit>) -> Committed {
         assert!(commit.counters.v >= row.record.counters.v, "I26: a version went back");
         row.commit_seq = commit.seq;
         row.record.counters = commit.counters;
-        if let Some(terms) = commit.terms {
+        if let Some(terms) = &commit.terms {
             row.record.terms = *terms;
         }
-        for claim in commit.claims {
+        for claim in commit.claims.clone() {
             if let Some(before) = state.claims.get(&claim.id) {
                 let ends_once = before.status == ClaimStatus::Held && claim.status != ClaimStatus::Held;
                 assert!(ends_once || before.status == ClaimStatus::Confirmed, "I6: a hold ended twice");
@@ -257,7 +257,7 @@ fn apply(state: &Mutex<State>, batch: Vec<Commit>) -> Committed {
 }
 
 impl Store for SimStore {
-    fn commit(&self, batch: Vec<Commit>) -> Answer<'_, Result<Committed, PortError>> {
+    fn commit(&self, batch: Vec<Arc<Commit>>) -> Answer<'_, Result<Committed, PortError>> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_micros(self.below(3_000))).await;
             if self.chance(|faults| faults.refused) {

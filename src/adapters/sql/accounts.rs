@@ -1,7 +1,7 @@
 //! People and refresh families in SQL that both databases understand. Compiled once per driver.
 
 use super::rows::{self, USER, int, text};
-use super::{Adapter, certain, unsure};
+use super::{Adapter, OWN_CLAIMS, certain, unsure};
 use flash_actors::ports::accounts::{Accounts, Role, Rotation, User, UserPatch};
 use flash_actors::ports::{Answer, Page, PortError};
 use flash_domain::ids::{FamilyId, UserId};
@@ -242,15 +242,17 @@ impl Accounts for Adapter {
 
     fn segment(&self, id: UserId, now: UnixMillis) -> Answer<'_, Result<Segment, PortError>> {
         Box::pin(async move {
-            let row = sqlx::query(
-                "SELECT COUNT(*) AS ever, COUNT(CASE WHEN confirmed_at > $2 THEN 1 END) AS recently \
-                 FROM claims WHERE user_id = $1 AND confirmed_at IS NOT NULL",
-            )
-            .bind(id.0)
-            .bind(now.0 - FREQUENT_WINDOW_MS)
-            .fetch_one(self.reader())
-            .await
-            .map_err(certain)?;
+            let sql = format!(
+                "SELECT COUNT(*) AS ever, COUNT(CASE WHEN confirmed_at > $3 THEN 1 END) AS recently \
+                 FROM claims WHERE {OWN_CLAIMS} AND confirmed_at IS NOT NULL"
+            );
+            let row = sqlx::query(AssertSqlSafe(sql))
+                .bind(id.0)
+                .bind(self.recent_claims(id.0).await?)
+                .bind(now.0 - FREQUENT_WINDOW_MS)
+                .fetch_one(self.reader())
+                .await
+                .map_err(certain)?;
             Ok(Segment::of(int(&row, "ever")? as u64, int(&row, "recently")? as u64))
         })
     }

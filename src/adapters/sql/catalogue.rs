@@ -174,7 +174,7 @@ impl Catalogue for Adapter {
         Box::pin(self.count_claims(promotion))
     }
 
-    fn claim_by_code<'a>(&'a self, store: StoreId, code: &'a str) -> Ask<'a, Option<Claim>> {
-        Box::pin(self.fetch_claim_by_code(store, code))
+    fn claim_by_code<'a>(&'a self, store: StoreId, code: &'a str, now: UnixMillis) -> Ask<'a, Option<Claim>> {
+        Box::pin(self.fetch_claim_by_code(store, code, now))
     }
 }

@@ -10,6 +10,7 @@ use flash_domain::promotion::PromotionRecord;
 use flash_domain::time::UnixMillis;
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
+use std::sync::Arc;
 use uuid::Uuid;
 
 impl Adapter {
@@ -150,7 +151,7 @@ async fn audit_keys(connection: &mut super::DbConnection) -> Result<Option<Strin
 }
 
 impl Store for Adapter {
-    fn commit(&self, batch: Vec<Commit>) -> Answer<'_, Result<Committed, PortError>> {
+    fn commit(&self, batch: Vec<Arc<Commit>>) -> Answer<'_, Result<Committed, PortError>> {
         Box::pin(self.commit_batch(batch))
     }
 

@@ -1,11 +1,12 @@
 //! Promotions, series and claims as documents, in SQL that both databases understand. Compiled once per driver.
 
 use super::rows::{self, CLAIM, PROMOTION, SERIES, int};
-use super::{Adapter, DbTransaction, certain, unsure};
+use super::{Adapter, DbTransaction, OWN_CLAIMS, certain, unsure};
 use flash_actors::ports::catalogue::*;
 use flash_actors::ports::store::OutboxEvent;
 use flash_actors::ports::{KeyUse, Page, PortError};
 use flash_domain::claim::{Claim, ClaimStatus};
+use flash_domain::code;
 use flash_domain::geo::SessionCells;
 use flash_domain::ids::*;
 use flash_domain::promotion::{PromotionRecord, Status};
@@ -311,11 +312,12 @@ impl Adapter {
         limit: u32,
     ) -> Result<Page<Claim>, PortError> {
         let sql = format!(
-            "SELECT {CLAIM} FROM claims WHERE user_id = $1 AND id < $2 \
-             AND ($3 IS NULL OR idempotency_key = $3) ORDER BY id DESC LIMIT $4"
+            "SELECT {CLAIM} FROM claims WHERE {OWN_CLAIMS} AND id < $3 \
+             AND ($4 IS NULL OR idempotency_key = $4) ORDER BY id DESC LIMIT $5"
         );
         let found = sqlx::query(AssertSqlSafe(sql))
             .bind(user.0)
+            .bind(self.recent_claims(user.0).await?)
             .bind(before.map_or(Uuid::max(), |id| id.0))
             .bind(key)
             .bind(i64::from(limit) + 1)
@@ -327,10 +329,11 @@ impl Adapter {
 
     pub(super) async fn fetch_open_claims(&self, user: UserId, limit: u32) -> Result<Vec<Claim>, PortError> {
         let sql = format!(
-            "SELECT {CLAIM} FROM claims WHERE user_id = $1 AND status IN (0, 1) ORDER BY id DESC LIMIT $2"
+            "SELECT {CLAIM} FROM claims WHERE {OWN_CLAIMS} AND status IN (0, 1) ORDER BY id DESC LIMIT $3"
         );
         let found = sqlx::query(AssertSqlSafe(sql))
             .bind(user.0)
+            .bind(self.recent_claims(user.0).await?)
             .bind(i64::from(limit))
             .fetch_all(self.reader())
             .await
@@ -384,12 +387,33 @@ impl Adapter {
         &self,
         store: StoreId,
         code: &str,
+        now: UnixMillis,
     ) -> Result<Option<Claim>, PortError> {
-        let sql = format!("SELECT {CLAIM} FROM claims WHERE store_id = $1 AND redemption_code = $2 LIMIT 1");
+        // Codes and ids begin with the moment they were made.
+        for at in code::moments(code, now) {
+            let (from, to) = (first_id_of(at), first_id_of(at.plus_ms(1)));
+            let sql = format!(
+                "SELECT {CLAIM} FROM claims WHERE id >= $1 AND id < $2 AND store_id = $3 AND redemption_code = $4 \
+                 LIMIT 1"
+            );
+            let query = sqlx::query(AssertSqlSafe(sql)).bind(from).bind(to).bind(store.0).bind(code);
+            if let Some(row) = query.fetch_optional(self.reader()).await.map_err(certain)? {
+                return rows::claim(&row).map(Some);
+            }
+        }
+        let sql = format!(
+            "SELECT {CLAIM} FROM claims WHERE id = (SELECT claim_id FROM codes_before \
+             WHERE store_id = $1 AND redemption_code = $2)"
+        );
         let row =
             sqlx::query(AssertSqlSafe(sql)).bind(store.0).bind(code).fetch_optional(self.reader()).await;
         row.map_err(certain)?.as_ref().map(rows::claim).transpose()
     }
+}
+
+/// The least UUIDv7 of a moment.
+fn first_id_of(at: UnixMillis) -> Uuid {
+    Uuid::from_u128((at.0.max(0) as u128) << 80)
 }
 
 /// Restricts to promotions that are in a state *now*: a stored one lags behind its start and end.
