@@ -58,6 +58,11 @@ enum Command {
     },
 }
 
+/// Answers of a batch and the rows of a commit are allocated on one thread and freed on another, and large buffers come
+/// and go with each commit: the system's allocator gives their pages back each time. Measured: docs/decisions/0011-claims.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = CommandLine::parse().command;
     let system = actix_rt::System::new();

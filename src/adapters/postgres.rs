@@ -73,8 +73,9 @@ impl Adapter {
                 .max_lifetime(Duration::from_secs(3600))
         };
         let unreachable = |error: sqlx::Error| OpenError::Unreachable(error.to_string());
-        let commits =
-            pool(1).test_before_acquire(false).connect_with(options.clone()).await.map_err(unreachable)?;
+        // One plan for every batch: planning each anew for the lengths of its arrays costs more than it finds.
+        let steady = options.clone().options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
+        let commits = pool(1).test_before_acquire(false).connect_with(steady).await.map_err(unreachable)?;
         let pool = pool(POOL).connect_with(options).await.map_err(unreachable)?;
         Ok(Self { commits, pool })
     }
