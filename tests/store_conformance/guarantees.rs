@@ -162,6 +162,7 @@ pub async fn terms_are_edited_in_the_commit(place: Place) {
     }
     terms.stock = 1;
     let mut shrink = commit(&record, 2, 3, claims);
+    shrink.claims.remove(0);
     shrink.terms = Some(Box::new(terms.clone()));
     assert_eq!(shrink.counters.held, 1);
     assert!(world.stores.store.commit(vec![shrink.into()]).await.unwrap().stale.is_empty());

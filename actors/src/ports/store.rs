@@ -33,7 +33,8 @@ pub struct Commit {
     pub counters: Counters,
     /// The terms after it, if they were edited.
     pub terms: Option<Box<Terms>>,
-    /// Claims to insert or replace by id, at most one per id.
+    /// Claims that were made or changed, at most one per id. One whose `v` is its `first_v` is new to the store; any
+    /// other is most likely there already.
     pub claims: Vec<Claim>,
     /// Events for the outbox, in order.
     pub events: Vec<OutboxEvent>,

@@ -243,7 +243,7 @@ fn apply(state: &Mutex<State>, batch: Vec<Arc<Commit>>) -> Committed {
         row.commit_seq = commit.seq;
         row.record.counters = commit.counters;
         if let Some(terms) = &commit.terms {
-            row.record.terms = *terms;
+            row.record.terms = (**terms).clone();
         }
         for claim in commit.claims.clone() {
             if let Some(before) = state.claims.get(&claim.id) {
