@@ -4,10 +4,12 @@
 
 FROM node:22-bookworm-slim AS web
 WORKDIR /build/web
-# Where there is no web application yet, this stage leaves an empty directory.
-COPY . /build
-RUN --mount=type=cache,target=/root/.npm \
-    if [ -f package.json ]; then npm ci --no-audit --no-fund && npm run build; else mkdir -p dist; fi
+COPY web/package.json web/package-lock.json ./
+RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
+COPY web .
+# The only thing outside of web/ that it is built from.
+COPY src/demo/cities.csv /build/src/demo/cities.csv
+RUN npm run build
 
 FROM rust:1.94-bookworm AS build
 WORKDIR /build

@@ -55,11 +55,22 @@ def test_the_context_holds_what_cargo_needs(tmp_path):
     assert listed.returncode == 0, listed.stderr
     targets = [target for package in json.loads(listed.stdout)["packages"] for target in package["targets"]]
     assert any(target["name"] == "flash-promos" and "bin" in target["kind"] for target in targets)
+    assert (tmp_path / "build.rs").exists() == (ROOT / "build.rs").exists()
     # What the sources embed lies inside of the context too.
     for source in (tmp_path / "src").rglob("*.rs"):
         product = source.read_text().split("#[cfg(test)]")[0]
+        for folder in re.findall(r'#\[folder = "([^"]+)"', product):
+            # Built by the image itself, from the sources beside it.
+            assert folder.startswith("web/dist") and (tmp_path / "web/package-lock.json").exists(), folder
         for relative in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', product):
             assert (source.parent / relative).exists(), f"{source.relative_to(tmp_path)} embeds {relative}"
+
+
+def test_what_is_copied_is_in_the_context():
+    seen = {path for path in tracked() if in_context(path)}
+    for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.M):
+        for source in line.split()[:-1]:
+            assert source == "." or any(path == source or path.startswith(f"{source}/") for path in seen), source
 
 
 def test_the_context_holds_no_secret_and_no_data():

@@ -203,7 +203,7 @@ export function Operations() {
         <Stat label={o('refused')} value={per('flash_claims_total', { outcome: 'refused' })} />
         <Stat label={o('latency')} value={milliseconds(p99 === null ? null : p99 * 1000)} />
         <Stat label={o('batch')} value={each > 0 ? count(Math.round((10 * since('flash_claims_written_total')) / each) / 10) : '—'} />
-        <Stat label={o('commit')} value={milliseconds(each > 0 ? since('flash_commit_microseconds_total') / each / 1000 : null)} />
+        <Stat label={o('commit')} value={milliseconds(each > 0 ? (since('flash_commit_duration_seconds_sum') / each) * 1000 : null)} />
         <Stat label={o('failed')} value={count(failed)} tone={failed > 0 ? 'flame' : undefined} />
         <Stat label={o('reloads')} value={count(reading.sum('flash_reloads_total'))} />
       </dl>
