@@ -1,5 +1,5 @@
 // The shopper's map: themself, to be dragged about; how far they look; and the deals as markers, live.
-import { effect, useComputed, useSignal, type ReadonlySignal } from '@preact/signals';
+import { effect, signal, useComputed, useSignal, type ReadonlySignal } from '@preact/signals';
 import type { FeatureCollection } from 'geojson';
 import { latLngToCell } from 'h3-js';
 import { Marker, NavigationControl, type GeoJSONSource, type Map as MapView } from 'maplibre-gl';
@@ -65,14 +65,35 @@ function Pin({ offer, more, onOpen }: { offer: ReadonlySignal<Offer>; more: numb
   );
 }
 
+/** Room that a pin takes, pixels; measured on the widest texts of both languages. */
+const PIN = { width: 196, height: 66 };
+
+/** The nearest stores whose pins don't cover each other as the map is now; the others stay dots. */
+function apart(map: MapView, found: Spot[]): Map<string, Spot> {
+  const placed: { x: number; y: number }[] = [];
+  const kept = new Map<string, Spot>();
+  for (const spot of found) {
+    if (kept.size === MARKERS_MAX) break;
+    const { x, y } = map.project([spot.place.lng, spot.place.lat]);
+    if (placed.some((other) => Math.abs(other.x - x) < PIN.width && Math.abs(other.y - y) < PIN.height)) continue;
+    placed.push({ x, y });
+    kept.set(spot.id, spot);
+  }
+  return kept;
+}
+
 /** Keeps one marker per near store. */
 function markers(map: MapView, onOpen: (id: string) => void): () => void {
+  const moves = signal(0);
+  const moved = () => (moves.value += 1);
+  map.on('moveend', moved);
   const shown = new Map<string, { marker: Marker; element: HTMLElement; key: string }>();
   return effect(() => {
+    void moves.value;
     const found = spots(visible.value);
     const place = here.value;
     if (place) found.sort((a, b) => distance(place, a.place) - distance(place, b.place));
-    const near = new Map(found.slice(0, MARKERS_MAX).map((spot) => [spot.id, spot]));
+    const near = apart(map, found);
     for (const [id, one] of shown) {
       if (near.has(id)) continue;
       render(null, one.element);
@@ -108,10 +129,10 @@ function dots(): FeatureCollection {
   return {
     type: 'FeatureCollection',
     features: visible.value.map((deal) => {
-      const { store, remaining } = deal.offer.peek();
+      const { id, store, remaining } = deal.offer.peek();
       return {
         type: 'Feature',
-        properties: { opacity: remaining > 0 ? 1 : 0.35 },
+        properties: { id, opacity: remaining > 0 ? 1 : 0.35 },
         geometry: { type: 'Point', coordinates: [store.location.lng, store.location.lat] },
       };
     }),
@@ -237,6 +258,10 @@ export function DealMap({ onOpen }: { onOpen: (id: string) => void }) {
           }),
         );
         map.on('idle', () => (drawn.value = true));
+        map.on('click', 'dots', (event) => {
+          const id = event.features?.[0]?.properties.id;
+          if (typeof id === 'string') onOpen(id);
+        });
         // Whoever has not said where they are may point at it.
         map.on('click', (event) => {
           if (here.value) return;
@@ -258,7 +283,7 @@ export function DealMap({ onOpen }: { onOpen: (id: string) => void }) {
       {failed.value && <p class="map-note">{t('map.unavailable')}</p>}
       {view.value && here.value && (
         <>
-          <p class="map-note">
+          <p class="map-note hint">
             <Icon name="locate" size={15} /> {t('map.hint')} · {plural('deals.count', deals.value.length)}
           </p>
           <button class="button icon locate" type="button" aria-label={t('map.locate')} onClick={() => view.value && here.value && look(view.value, here.value, 500)}>

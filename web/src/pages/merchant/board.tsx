@@ -227,7 +227,7 @@ function Claims({ id, claims }: { id: string; claims: StaffClaim[] }) {
                   <td>{claim.shopper.display_name ?? '—'}</td>
                   <td>{claim.quantity}</td>
                   <td>{money({ ...claim.unit_price, amount: claim.unit_price.amount * claim.quantity })}</td>
-                  <td>{t(`claim.${claim.status}`)}</td>
+                  <td>{m(`claim.${claim.status}`)}</td>
                   <td>{dateTime(claim.created_at)}</td>
                 </tr>
               ))}
