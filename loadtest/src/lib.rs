@@ -6,16 +6,31 @@
 //! start the processes under test, [`scene`] creates what is measured, [`sections`] compare one kind of work with
 //! its limit, and [`report`] prints the outcome.
 
+pub mod arrivals;
 pub mod bare;
 pub mod child;
 pub mod closed_loop;
+pub mod closing;
+pub mod crew;
 pub mod driver;
 pub mod error;
+pub mod figures;
+pub mod generator;
+pub mod history;
+pub mod html;
 pub mod http;
+pub mod judge;
+pub mod net;
+pub mod places;
 pub mod postgres;
 pub mod report;
+pub mod run;
+pub mod scenario;
 pub mod scene;
 pub mod sections;
 pub mod server;
+pub mod setting;
 pub mod swarm;
+pub mod threshold;
+pub mod view;
 pub mod ws;

@@ -90,27 +90,9 @@ impl Scene {
     /// Makes fresh shoppers; returns their access tokens.
     ///
     /// # Errors
-    /// The server refuses, or does not run with `FLASH_BENCH=1`.
+    /// As [`shoppers`].
     pub fn shoppers(&self, count: usize) -> Result<Vec<String>> {
-        let mut tokens = Vec::with_capacity(count);
-        while tokens.len() < count {
-            let wanted = (count - tokens.len()).min(SHOPPERS_PER_CALL_MAX);
-            let body = json!({"count": wanted}).to_string();
-            let path = "/api/v1/bench/shoppers";
-            let request = Request { method: "POST", path, token: None, key: None, body: &body };
-            let response = http::call(self.server, &request)?;
-            let answer = response.json(path, if response.status == 200 { 200 } else { 201 })?;
-            let list = answer.get("tokens").or_else(|| answer.get("items")).and_then(Value::as_array);
-            let token = |item: &Value| {
-                item.as_str().or_else(|| item.get("access_token")?.as_str()).map(str::to_owned)
-            };
-            let made: Vec<String> = list.into_iter().flatten().filter_map(token).collect();
-            if made.len() != wanted {
-                return Err(Error::Unexpected(format!("{} shoppers instead of {wanted}", made.len())));
-            }
-            tokens.extend(made);
-        }
-        Ok(tokens)
+        shoppers(self.server, count)
     }
 
     /// Claims one unit for the shopper and confirms it.
@@ -124,6 +106,31 @@ impl Scene {
         let request = Request { method: "POST", path: &path, token: Some(token), key: None, body: "" };
         http::call(self.server, &request)?.json(&path, 200).map(|_| ())
     }
+}
+
+/// Makes fresh shoppers; returns their access tokens.
+///
+/// # Errors
+/// The server refuses, or does not run with `FLASH_BENCH=1`.
+pub fn shoppers(server: SocketAddr, count: usize) -> Result<Vec<String>> {
+    let mut tokens = Vec::with_capacity(count);
+    while tokens.len() < count {
+        let wanted = (count - tokens.len()).min(SHOPPERS_PER_CALL_MAX);
+        let body = json!({"count": wanted}).to_string();
+        let path = "/api/v1/bench/shoppers";
+        let request = Request { method: "POST", path, token: None, key: None, body: &body };
+        let response = http::call(server, &request)?;
+        let answer = response.json(path, if response.status == 200 { 200 } else { 201 })?;
+        let list = answer.get("tokens").or_else(|| answer.get("items")).and_then(Value::as_array);
+        let token =
+            |item: &Value| item.as_str().or_else(|| item.get("access_token")?.as_str()).map(str::to_owned);
+        let made: Vec<String> = list.into_iter().flatten().filter_map(token).collect();
+        if made.len() != wanted {
+            return Err(Error::Unexpected(format!("{} shoppers instead of {wanted}", made.len())));
+        }
+        tokens.extend(made);
+    }
+    Ok(tokens)
 }
 
 fn post(server: SocketAddr, token: Option<&str>, path: &str, body: &Value, status: u16) -> Result<Value> {

@@ -24,6 +24,8 @@ pub struct Settings {
     pub workers: usize,
     /// `DATABASE_URL`; `None` = an SQLite file of its own.
     pub database_url: Option<String>,
+    /// Further settings of the server.
+    pub more: Vec<(String, String)>,
 }
 
 /// A running server with a scratch directory of its own.
@@ -32,8 +34,11 @@ pub struct Server {
     guard: Guard,
     /// Where it answers.
     pub address: SocketAddr,
+    settings: Settings,
+    /// Signs access tokens, also after a restart.
+    secret: String,
     log: PathBuf,
-    _scratch: tempfile::TempDir,
+    scratch: tempfile::TempDir,
 }
 
 impl Server {
@@ -45,9 +50,10 @@ impl Server {
         let scratch =
             tempfile::Builder::new().prefix("flash-bench-").tempdir().context("scratch directory")?;
         let log = scratch.path().join("server.log");
+        let secret: String = (0..4).map(|_| uuid::Uuid::now_v7().simple().to_string()).collect();
         if settings.database_url.is_some() {
             let mut migrate = Command::new(&settings.binary);
-            configure(&mut migrate, settings, scratch.path(), None);
+            configure(&mut migrate, settings, &secret, scratch.path(), None);
             let output = migrate.arg("migrate").output().context("run flash-promos migrate")?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -55,15 +61,57 @@ impl Server {
             }
         }
         let address = free_address()?;
-        let mut command = child::command(&settings.binary);
-        configure(&mut command, settings, scratch.path(), Some(address));
-        let output = File::create(&log).context("server log")?;
-        let errors = output.try_clone().context("server log")?;
-        command.arg("serve").stdin(Stdio::null()).stdout(output).stderr(errors);
-        let child = command.spawn().context(format!("start {}", settings.binary.display()))?;
-        let mut server = Self { guard: Guard(child), address, log, _scratch: scratch };
+        let guard = spawn(settings, &secret, scratch.path(), &log, address)?;
+        let mut server = Self { guard, address, settings: settings.clone(), secret, log, scratch };
         server.wait_ready()?;
         Ok(server)
+    }
+
+    /// Kills the process as `kill -9` does, and starts it again on the same database and address.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn kill_and_restart(&mut self) -> Result<()> {
+        self.guard.0.kill().context("kill the server")?;
+        self.guard.0.wait().context("wait for the server")?;
+        self.guard = spawn(&self.settings, &self.secret, self.scratch.path(), &self.log, self.address)?;
+        self.wait_ready()
+    }
+
+    /// Stops the process where it is (SIGSTOP).
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(rustix::process::Signal::STOP)
+    }
+
+    /// Lets the process go on (SIGCONT).
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(rustix::process::Signal::CONT)
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        let process = i32::try_from(self.guard.0.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let process = process.ok_or_else(|| Error::Setup("the server has no process".to_owned()))?;
+        rustix::process::kill_process(process, signal)
+            .map_err(std::io::Error::from)
+            .context("signal the server")
+    }
+
+    /// Runs the server's own `audit` on its database; `Some` = what disagrees.
+    ///
+    /// # Errors
+    /// The audit cannot be run.
+    pub fn audit(&self) -> Result<Option<String>> {
+        let mut command = Command::new(&self.settings.binary);
+        configure(&mut command, &self.settings, &self.secret, self.scratch.path(), None);
+        let output = command.arg("audit").output().context("run flash-promos audit")?;
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Ok((!output.status.success()).then_some(said))
     }
 
     fn wait_ready(&mut self) -> Result<()> {
@@ -102,8 +150,29 @@ impl Server {
     }
 }
 
+fn spawn(
+    settings: &Settings,
+    secret: &str,
+    scratch: &Path,
+    log: &Path,
+    address: SocketAddr,
+) -> Result<Guard> {
+    let mut command = child::command(&settings.binary);
+    configure(&mut command, settings, secret, scratch, Some(address));
+    let output = File::options().create(true).append(true).open(log).context("server log")?;
+    let errors = output.try_clone().context("server log")?;
+    command.arg("serve").stdin(Stdio::null()).stdout(output).stderr(errors);
+    command.spawn().map(Guard).context(format!("start {}", settings.binary.display()))
+}
+
 /// Sets the environment, free of what the caller's holds for another server.
-fn configure(command: &mut Command, settings: &Settings, scratch: &Path, bind: Option<SocketAddr>) {
+fn configure(
+    command: &mut Command,
+    settings: &Settings,
+    secret: &str,
+    scratch: &Path,
+    bind: Option<SocketAddr>,
+) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("FLASH_") || text.starts_with("AWS_") || text == "REDIS_URL" {
@@ -114,14 +183,14 @@ fn configure(command: &mut Command, settings: &Settings, scratch: &Path, bind: O
         Some(url) => url.clone(),
         None => format!("sqlite://{}", scratch.join("bench.db").display()),
     };
-    let secret: String = (0..4).map(|_| uuid::Uuid::now_v7().simple().to_string()).collect();
     command
         .current_dir(scratch)
         .env("DATABASE_URL", database_url)
         .env("FLASH_BENCH", "1")
         .env("FLASH_LOG", "warn")
         .env("FLASH_JWT_SECRET", secret)
-        .env("FLASH_WORKERS", settings.workers.to_string());
+        .env("FLASH_WORKERS", settings.workers.to_string())
+        .envs(settings.more.iter().map(|(name, value)| (name, value)));
     if let Some(bind) = bind {
         command.env("FLASH_BIND", bind.to_string());
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
 use crate::http::parse_head;
+use crate::net::{connect_from, source};
 use crate::ws::{self, Message, Opcode};
 
 /// Nothing happening for this long while something is awaited ends the run.
@@ -21,8 +22,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 const HANDSHAKES_MAX: usize = 256;
 /// Size of the buffer that all sockets share for reading, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
-/// Sockets per source address, well below the kernel's range of ephemeral ports.
-const SOCKETS_PER_SOURCE: usize = 10_000;
 
 const TRIGGER: Token = Token(usize::MAX - 1);
 /// The token that callers use for what they register beside the sockets.
@@ -390,25 +389,6 @@ fn first_frame(handshake: &Handshake, index: usize) -> Vec<u8> {
          {{\"id\":2,\"subscribe\":{{\"channel\":\"nearby\",\"data\":{subscription}}}}}"
     );
     ws::client_frame(Opcode::Text, text.as_bytes())
-}
-
-/// The loopback address from which a socket connects, so that no address runs out of ports.
-fn source(index: usize) -> SocketAddr {
-    let host = u8::try_from(1 + index / SOCKETS_PER_SOURCE).unwrap_or(u8::MAX);
-    SocketAddr::from(([127, 0, 0, host], 0))
-}
-
-/// Connects, blocking: on loopback that is done at once unless the backlog is full.
-fn connect_from(source: SocketAddr, server: SocketAddr) -> Result<TcpStream> {
-    let socket =
-        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).context("socket")?;
-    if source.ip() != server.ip() {
-        socket.bind(&source.into()).context("bind a source address")?;
-    }
-    socket.connect(&server.into()).context(format!("connect to {server}"))?;
-    socket.set_tcp_nodelay(true).context("nodelay")?;
-    socket.set_nonblocking(true).context("nonblocking")?;
-    Ok(TcpStream::from_std(socket.into()))
 }
 
 /// Reads once; `None` when nothing was there after all.

@@ -85,7 +85,12 @@ fn measure_at(sockets: usize, options: &Options) -> Result<Row> {
 /// Starts a server with one worker and launches the promotion that everybody sees; returns once a shopper sees it,
 /// which the answer to the launch does not promise.
 pub(super) fn start(options: &Options) -> Result<(Server, Scene, String)> {
-    let server = Server::start(&Settings { binary: options.server.clone(), workers: 1, database_url: None })?;
+    let server = Server::start(&Settings {
+        binary: options.server.clone(),
+        workers: 1,
+        database_url: None,
+        more: Vec::new(),
+    })?;
     let scene = Scene::set(server.address)?;
     let promotion = scene.launch(1000, 60)?;
     let deadline = Instant::now() + SHOWN_MAX;

@@ -108,7 +108,12 @@ pub fn refusals(options: &Options, add: &mut dyn FnMut(Row)) -> Result<()> {
 }
 
 fn start(database_url: Option<String>, options: &Options) -> Result<(Server, Scene, Vec<String>)> {
-    let server = Server::start(&Settings { binary: options.server.clone(), workers: WORKERS, database_url })?;
+    let server = Server::start(&Settings {
+        binary: options.server.clone(),
+        workers: WORKERS,
+        database_url,
+        more: Vec::new(),
+    })?;
     let scene = Scene::set(server.address).map_err(|error| with_log(error, &server))?;
     let tokens = scene.shoppers(options.shoppers).map_err(|error| with_log(error, &server))?;
     Ok((server, scene, tokens))

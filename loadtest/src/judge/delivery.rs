@@ -1,0 +1,327 @@
+//! Live sessions: each is told of every deal in reach and of none beyond, versions only grow, what goes goes once, and the
+//! last state arrives.
+//!
+//! It knows positions, great circles and the hysteresis of the contract; nothing of claims.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::Verdict;
+use crate::history::{Event, Final, History, Kind, Location, Micros, Noted, Sale};
+
+/// How long a deal may take to reach a session before it counts as missed.
+pub const GRACE_US: Micros = 5_000_000;
+
+/// How long a run waits for the last news before it calls the state one of rest.
+pub const SETTLE_US: Micros = 1_000_000;
+
+/// Metres around a boundary in which the judge decides for the server: it computes with other floating-point steps.
+const SLACK_M: f64 = 1.0;
+
+/// Radius of the sphere of the contract, in metres.
+const EARTH_M: f64 = 6_371_008.8;
+
+/// Pairs of session stretch and sale that are looked at; above, every n-th session is.
+const PAIRS_MAX: usize = 100_000_000;
+
+/// Great-circle distance in metres, by the haversine formula.
+#[must_use]
+pub fn distance_m(a: Location, b: Location) -> f64 {
+    let (lat_a, lat_b) = (a.lat.to_radians(), b.lat.to_radians());
+    let (d_lat, d_lng) = (lat_b - lat_a, (b.lng - a.lng).to_radians());
+    let h = (d_lat / 2.0).sin().powi(2) + lat_a.cos() * lat_b.cos() * (d_lng / 2.0).sin().powi(2);
+    2.0 * EARTH_M * h.sqrt().min(1.0).asin()
+}
+
+/// Within which distance a session that looks `radius_m` far is shown the sale.
+fn reach_m(sale: &Sale, radius_m: f64) -> f64 {
+    sale.reach_m.min(radius_m)
+}
+
+/// Beyond which distance a deal that is shown goes.
+fn leave_m(sale: &Sale, radius_m: f64) -> f64 {
+    let reach_m = reach_m(sale, radius_m);
+    reach_m + (reach_m * 0.05).max(50.0)
+}
+
+/// A stretch of time in which a session stayed at one place, connected.
+struct Stretch {
+    from_us: Micros,
+    to_us: Micros,
+    location: Location,
+    radius_m: f64,
+}
+
+/// What a session knows of one sale.
+#[derive(Default)]
+struct Shown {
+    now: bool,
+    v: u64,
+    stock: (u32, u32),
+    /// When it was shown, first to last; the last one may be open.
+    spans: Vec<(Micros, Micros)>,
+}
+
+/// One session, as its events are read.
+struct Session<'a> {
+    number: u32,
+    history: &'a History,
+    by_id: &'a HashMap<Uuid, &'a Sale>,
+    shown: HashMap<Uuid, Shown>,
+    stretches: Vec<Stretch>,
+    /// Where it is; while a move is in flight, also where it may be already.
+    places: Vec<Location>,
+    radius_m: f64,
+    connected: bool,
+    slowed: bool,
+}
+
+/// Looks at every session.
+pub fn judge(history: &History, verdict: &mut Verdict) {
+    let mut sessions: HashMap<u32, Vec<&Noted>> = HashMap::new();
+    for noted in &history.events {
+        sessions.entry(noted.session).or_default().push(noted);
+    }
+    if sessions.is_empty() {
+        return;
+    }
+    let by_id: HashMap<Uuid, &Sale> = history.sales.iter().map(|sale| (sale.id, sale)).collect();
+    let finals: HashMap<Uuid, &Final> = history
+        .finals
+        .iter()
+        .filter_map(|last| history.sales.get(last.sale as usize).map(|sale| (sale.id, last)))
+        .collect();
+    let moves = history.operations.iter().filter(|op| op.kind == Kind::Move).count();
+    let pairs = (sessions.len() + moves).saturating_mul(history.sales.len());
+    let every = u32::try_from(pairs / PAIRS_MAX + 1).unwrap_or(u32::MAX);
+    let mut numbers: Vec<u32> = sessions.keys().copied().collect();
+    numbers.sort_unstable();
+    for number in numbers {
+        let mut session = Session {
+            number,
+            history,
+            by_id: &by_id,
+            shown: HashMap::new(),
+            stretches: Vec::new(),
+            places: Vec::new(),
+            radius_m: 0.0,
+            connected: false,
+            slowed: false,
+        };
+        for noted in sessions.get(&number).into_iter().flatten() {
+            session.read(noted, verdict);
+        }
+        session.close(&finals, number % every == 0, verdict);
+    }
+}
+
+impl Session<'_> {
+    fn read(&mut self, noted: &Noted, verdict: &mut Verdict) {
+        if self.slowed {
+            return;
+        }
+        let at_us = noted.at_us;
+        match &noted.event {
+            Event::Subscribed { sent_us, location, radius_m, known, offers, gone } => {
+                self.places = vec![*location];
+                self.radius_m = *radius_m;
+                self.connected = true;
+                // What it did not say that it knows, it has forgotten.
+                let forgotten: Vec<Uuid> = self
+                    .shown
+                    .iter()
+                    .filter(|(id, s)| s.now && !known.contains(id))
+                    .map(|(id, _)| *id)
+                    .collect();
+                forgotten.iter().chain(gone).for_each(|id| self.unshow(*id, *sent_us));
+                offers.iter().for_each(|(id, v, remaining, held)| {
+                    self.offer(*id, *v, (*remaining, *held), at_us, verdict);
+                });
+                self.begin(at_us, *location);
+            }
+            Event::Offer(id, v, remaining, held) => self.offer(*id, *v, (*remaining, *held), at_us, verdict),
+            Event::Stock(id, v, remaining, held) => {
+                if !self.by_id.contains_key(id) {
+                    return;
+                }
+                if !self.shown.get(id).is_some_and(|shown| shown.now) {
+                    self.find(
+                        verdict,
+                        "no_news_of_the_unseen",
+                        format!("stock of {id}, which it is not shown"),
+                    );
+                    return;
+                }
+                self.grow(*id, *v, (*remaining, *held), verdict);
+            }
+            Event::Gone(id, v, left) => self.gone(*id, *v, *left, at_us, verdict),
+            Event::MoveSent(location) => {
+                self.end(at_us);
+                self.places.push(*location);
+            }
+            Event::Moved(left) => {
+                self.places.drain(..self.places.len().saturating_sub(1));
+                left.iter().for_each(|id| self.unshow(*id, at_us));
+                if let Some(place) = self.places.last().copied() {
+                    self.begin(at_us, place);
+                }
+            }
+            Event::Cut => {
+                self.end(at_us);
+                self.connected = false;
+            }
+            Event::Slowed => {
+                self.end(at_us);
+                self.connected = false;
+                self.slowed = true;
+            }
+        }
+    }
+
+    fn begin(&mut self, at_us: Micros, location: Location) {
+        let radius_m = self.radius_m;
+        self.stretches.push(Stretch { from_us: at_us, to_us: Micros::MAX, location, radius_m });
+    }
+
+    fn end(&mut self, at_us: Micros) {
+        if let Some(stretch) = self.stretches.last_mut() {
+            stretch.to_us = stretch.to_us.min(at_us);
+        }
+    }
+
+    fn find(&self, verdict: &mut Verdict, invariant: &str, text: String) {
+        verdict.find(invariant, format!("session {}: {text}", self.number), vec![], vec![self.number]);
+    }
+
+    fn offer(&mut self, id: Uuid, v: u64, stock: (u32, u32), at_us: Micros, verdict: &mut Verdict) {
+        let Some(sale) = self.by_id.get(&id) else { return };
+        verdict.examine("none_beyond_reach", 1);
+        let (near_m, early) = (self.nearest_m(sale), at_us < sale.starts_us - self.history.clock_error_us);
+        let shown = self.shown.entry(id).or_default();
+        let was = shown.now;
+        if !was {
+            shown.now = true;
+            shown.spans.push((at_us, Micros::MAX));
+        }
+        let bound_m = if was { leave_m(sale, self.radius_m) } else { reach_m(sale, self.radius_m) };
+        if near_m > bound_m + SLACK_M {
+            let text = format!("was shown {id} from {near_m:.0} m, beyond {bound_m:.0} m");
+            self.find(verdict, "none_beyond_reach", text);
+        }
+        if early {
+            self.find(verdict, "none_beyond_reach", format!("was shown {id} before it started"));
+        }
+        self.grow(id, v, stock, verdict);
+    }
+
+    fn nearest_m(&self, sale: &Sale) -> f64 {
+        self.places.iter().map(|place| distance_m(*place, sale.location)).fold(f64::INFINITY, f64::min)
+    }
+
+    fn grow(&mut self, id: Uuid, v: u64, stock: (u32, u32), verdict: &mut Verdict) {
+        verdict.examine("versions_grow", 1);
+        let Some(shown) = self.shown.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut shown.v, v);
+        shown.stock = stock;
+        if v < before {
+            self.find(verdict, "versions_grow", format!("{id} went from version {before} back to {v}"));
+        }
+    }
+
+    fn gone(&mut self, id: Uuid, v: u64, left: bool, at_us: Micros, verdict: &mut Verdict) {
+        let Some(sale) = self.by_id.get(&id) else { return };
+        verdict.examine("gone_once", 1);
+        if !self.shown.get(&id).is_some_and(|shown| shown.now) {
+            self.find(verdict, "gone_once", format!("{id} went, and was not there"));
+            return;
+        }
+        let farthest_m =
+            self.places.iter().map(|place| distance_m(*place, sale.location)).fold(0.0, f64::max);
+        if left && farthest_m < reach_m(sale, self.radius_m) - SLACK_M {
+            self.find(verdict, "gone_once", format!("{id} was said to be left, from {farthest_m:.0} m"));
+        }
+        if !left && at_us < sale.ends_us - self.history.clock_error_us {
+            self.find(verdict, "gone_once", format!("{id} was said to have ended before its time"));
+        }
+        let before = self.shown.get(&id).map_or(0, |shown| shown.v);
+        if v < before {
+            self.find(verdict, "versions_grow", format!("{id} went with version {v} after {before}"));
+        }
+        self.unshow(id, at_us);
+    }
+
+    fn unshow(&mut self, id: Uuid, at_us: Micros) {
+        if let Some(shown) = self.shown.get_mut(&id)
+            && shown.now
+        {
+            shown.now = false;
+            if let Some(span) = shown.spans.last_mut() {
+                span.1 = at_us;
+            }
+        }
+    }
+
+    /// Looks at what it should have seen, and at what it knows at the end.
+    fn close(&mut self, finals: &HashMap<Uuid, &Final>, look_back: bool, verdict: &mut Verdict) {
+        let rest_us = self.history.rest_us;
+        if look_back && rest_us > 0 {
+            self.missed(rest_us, verdict);
+        }
+        if rest_us == 0 || !self.connected {
+            return;
+        }
+        for (id, shown) in self.shown.iter().filter(|(_, shown)| shown.now) {
+            let (Some(last), Some(sale)) = (finals.get(id), self.by_id.get(id)) else { continue };
+            let settled = self.stretches.last().filter(|stretch| rest_us - stretch.from_us >= SETTLE_US);
+            let away_m = settled.map_or(0.0, |stretch| distance_m(stretch.location, sale.location));
+            if away_m > leave_m(sale, self.radius_m) + SLACK_M {
+                self.find(
+                    verdict,
+                    "none_beyond_reach",
+                    format!("{id} did not go, though it is {away_m:.0} m away"),
+                );
+            } else if sale.ends_us < rest_us - GRACE_US && last.status == "ended" {
+                self.find(verdict, "gone_once", format!("{id} has ended and did not go"));
+            } else if last.at_rest && last.status == "live" {
+                verdict.examine("last_state_arrives", 1);
+                if shown.stock != (last.remaining, last.held) || shown.v > last.v {
+                    let text = format!(
+                        "{id} has {} left and {} held, the last it heard of are {} and {}",
+                        last.remaining, last.held, shown.stock.0, shown.stock.1
+                    );
+                    self.find(verdict, "last_state_arrives", text);
+                }
+            }
+        }
+    }
+
+    /// Every sale that was live for long enough while the session stayed in reach was shown meanwhile.
+    fn missed(&self, rest_us: Micros, verdict: &mut Verdict) {
+        for stretch in &self.stretches {
+            let to_us = stretch.to_us.min(rest_us);
+            if to_us - stretch.from_us < SETTLE_US {
+                continue;
+            }
+            for sale in &self.history.sales {
+                let from_us = stretch.from_us.max(sale.starts_us).max(sale.launched_us);
+                let until_us = to_us.min(sale.ends_us);
+                // What lasts until everything was given time needs no more of it.
+                let to_the_end = stretch.to_us > rest_us && sale.ends_us > rest_us;
+                if until_us - from_us < if to_the_end { SETTLE_US } else { GRACE_US } {
+                    continue;
+                }
+                let away_m = distance_m(stretch.location, sale.location);
+                if away_m > reach_m(sale, stretch.radius_m) - SLACK_M {
+                    continue;
+                }
+                verdict.examine("all_in_reach", 1);
+                let spans = self.shown.get(&sale.id).map(|shown| shown.spans.as_slice()).unwrap_or_default();
+                if !spans.iter().any(|(shown_us, gone_us)| *shown_us <= until_us && *gone_us >= from_us) {
+                    let text = format!("was never shown {}, which is {away_m:.0} m away", sale.id);
+                    self.find(verdict, "all_in_reach", text);
+                }
+            }
+        }
+    }
+}
