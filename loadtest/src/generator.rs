@@ -41,7 +41,9 @@ const ASK_AGAIN_MAX: u32 = 20;
 const ASK_AGAIN_US: Micros = 500_000;
 /// Sessions that open their connection at once, before the run.
 const OPENING_MAX: usize = 200;
+/// Longest wait for them: so much, and so much more for each session.
 const OPEN_TIMEOUT_US: Micros = 60_000_000;
+const OPEN_EACH_US: Micros = 10_000;
 /// A tokens' number: connections first, sessions from here on.
 const SESSIONS_FROM: usize = 1 << 32;
 /// Longest wait between attempts to come back.
@@ -158,7 +160,7 @@ impl<'a> Generator<'a> {
 
     /// Opens every connection and session before the run.
     fn open_all(&mut self) -> Result<()> {
-        let deadline_us = self.clock.now_us() + OPEN_TIMEOUT_US;
+        let deadline_us = self.clock.now_us() + OPEN_TIMEOUT_US + OPEN_EACH_US * self.fleet.len() as Micros;
         let mut opened = 0;
         loop {
             while opened < self.fleet.len() && opened - self.fleet.ready.min(opened) < OPENING_MAX {

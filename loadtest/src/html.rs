@@ -6,6 +6,7 @@ use crate::figures::{ALL, Figures, Spread};
 use crate::run::Report;
 
 const WIDTH: f64 = 760.0;
+const RIGHT: f64 = 26.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 64.0;
 const BOTTOM: f64 = 26.0;
@@ -45,7 +46,7 @@ fn lines(title: &str, unit: &str, all: &[(&str, Vec<Option<f64>>)]) -> String {
     let count = all.iter().map(|(_, values)| values.len()).max().unwrap_or(0).max(2);
     let top =
         round_up(all.iter().flat_map(|(_, values)| values.iter().flatten().copied()).fold(0.0, f64::max));
-    let x = |index: usize| LEFT + (WIDTH - LEFT - 10.0) * index as f64 / (count - 1) as f64;
+    let x = |index: usize| LEFT + (WIDTH - LEFT - RIGHT) * index as f64 / (count - 1) as f64;
     let y = |value: f64| 10.0 + (HEIGHT - BOTTOM - 10.0) * (1.0 - value / top);
     let mut svg = frame(title, unit, top, y);
     for step in 0..=4 {
@@ -61,13 +62,19 @@ fn lines(title: &str, unit: &str, all: &[(&str, Vec<Option<f64>>)]) -> String {
             match value {
                 Some(value) => {
                     path += &format!("{pen}{:.1} {:.1}", x(index), y(*value));
+                    if pen == 'M' {
+                        // A point that stands alone shows, too.
+                        path += "h.01";
+                    }
                     pen = 'L';
                 }
                 None => pen = 'M',
             }
         }
         let at = LEFT + 8.0 + 130.0 * nth as f64;
-        svg += &format!(r#"<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>"#);
+        svg += &format!(
+            r#"<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linecap="round"/>"#
+        );
         svg += &format!(r#"<text x="{at}" y="22" style="fill:{colour}">{}</text>"#, escape(name));
     }
     svg + "</svg></figure>"
@@ -81,7 +88,7 @@ fn frame(title: &str, unit: &str, top: f64, y: impl Fn(f64) -> f64) -> String {
     for step in 0..=4 {
         let value = top * f64::from(step) / 4.0;
         let at = y(value);
-        let (right, before, under) = (WIDTH - 10.0, LEFT - 6.0, at + 4.0);
+        let (right, before, under) = (WIDTH - RIGHT, LEFT - 6.0, at + 4.0);
         svg += &format!(r##"<line x1="{LEFT}" x2="{right}" y1="{at:.1}" y2="{at:.1}" stroke="#e5e5e5"/>"##);
         svg += &format!(r#"<text x="{before}" y="{under:.1}" text-anchor="end">{}</text>"#, short(value));
     }
@@ -93,7 +100,7 @@ fn bars(title: &str, spread: &Spread) -> String {
     let top = round_up(spread.doublings.iter().map(|(_, count)| *count as f64).fold(0.0, f64::max));
     let y = |value: f64| 10.0 + (HEIGHT - BOTTOM - 10.0) * (1.0 - value / top);
     let mut svg = frame(title, "operations", top, y);
-    let wide = (WIDTH - LEFT - 10.0) / spread.doublings.len().max(1) as f64;
+    let wide = (WIDTH - LEFT - RIGHT) / spread.doublings.len().max(1) as f64;
     for (nth, (to_us, count)) in spread.doublings.iter().enumerate() {
         let (at, from) = (LEFT + wide * nth as f64, y(*count as f64));
         let (high, inner, middle, below) =
@@ -255,7 +262,7 @@ mod tests {
     fn a_gap_lifts_the_pen() {
         let chart = lines("t", "u", &[("a", vec![Some(1.0), None, Some(2.0), Some(1.0)])]);
         let path = chart.split("<path d=\"").nth(1).unwrap().split('"').next().unwrap();
-        assert_eq!(path.chars().filter(|c| c.is_alphabetic()).collect::<String>(), "MML");
+        assert_eq!(path.chars().filter(|c| c.is_alphabetic()).collect::<String>(), "MhMhL");
     }
 
     #[test]

@@ -25,8 +25,8 @@ use crate::scene;
 const LAUNCHES_AT_ONCE: usize = 8;
 /// Registrations in flight at a time; each costs the server a password hash.
 const REGISTRATIONS_AT_ONCE: usize = 4;
-/// Time that the launch of one sale is given before the first one starts.
-const LAUNCH_US: Micros = 2_500;
+/// Launches at once take this share of the time of as many one after the other, at worst.
+const TOGETHER: f64 = 0.65;
 /// Time between the last launch and the first phase.
 const LEAD_US: Micros = 1_500_000;
 
@@ -110,17 +110,21 @@ pub fn set(server: SocketAddr, scenario: &Scenario, seed: u64, tell: &dyn Fn(&st
     let mut rng = StdRng::seed_from_u64(seed);
     let scene = &scenario.scene;
     let mut stores = Vec::new();
+    let clock = Clock::new();
+    let from_us = clock.now_us();
     for number in 0..scene.stores as usize {
         let location = places::store(scene.layout, number, scene.spread_m, &mut rng);
         stores.push(open_store(server, &merchant_token, number, location)?);
     }
+    // Two requests for each store; a launch costs about as much as one.
+    let write_us = (clock.now_us() - from_us) as f64 / (2 * stores.len().max(1)) as f64;
     tell("shoppers");
     let shoppers = shoppers(server, scene.shoppers as usize)?;
     let groups: Vec<&SaleGroup> =
         scenario.sales.iter().flat_map(|group| std::iter::repeat_n(group, group.count as usize)).collect();
-    let clock = Clock::new();
     let late = groups.iter().any(|group| group.starts_in_ms > 0);
-    let give_us = if late { LEAD_US + LAUNCH_US * groups.len() as Micros } else { 0 };
+    let launching_us = (write_us * TOGETHER * groups.len() as f64) as Micros;
+    let give_us = if late { LEAD_US + launching_us } else { 0 };
     let origin_us = clock.now_us() + give_us;
     let starts: Vec<Option<Micros>> = groups
         .iter()
