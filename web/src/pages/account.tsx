@@ -3,21 +3,15 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { call, get, session, setUser, signOut } from '../core/api';
 import { dateTime } from '../core/format';
+import { here } from '../core/place';
 import { go } from '../core/router';
 import { setTheme, theme, type Theme } from '../core/theme';
 import type { User } from '../core/types';
 import { language, setLanguage, t, type Key } from '../i18n';
 import { Dialog, Field, fieldErrors, reason, say, useAction } from '../ui/kit';
 
-const PREFERENCES: [string, Key][] = [
-  ['enabled', 'account.pref.enabled'],
-  ['followed_stores', 'account.pref.followed'],
-  ['nearby', 'account.pref.nearby'],
-  ['claims', 'account.pref.claims'],
-  ['email', 'account.pref.email'],
-  ['sms', 'account.pref.sms'],
-  ['push', 'account.pref.push'],
-];
+/** What one may want to hear of; the names are the server's. */
+const KINDS = ['sale_started', 'ending_soon', 'back_in_stock'] as const;
 
 function Profile({ user }: { user: User }) {
   const action = useAction();
@@ -68,31 +62,55 @@ function Profile({ user }: { user: User }) {
   );
 }
 
+function Switch({ label, checked, onChange }: { label: string; checked: boolean; onChange: (on: boolean) => void }) {
+  return (
+    <label class="row apart switch">
+      <span>{label}</span>
+      <input type="checkbox" role="switch" checked={checked} onChange={(event) => onChange(event.currentTarget.checked)} />
+    </label>
+  );
+}
+
 function Preferences({ user }: { user: User }) {
-  const save = (change: Record<string, unknown>) =>
-    call<User>('PATCH', '/me', { notification_preferences: { ...user.notification_preferences, ...change } }).then(setUser, (error) => say(reason(error)));
-  const quiet = (name: 'quiet_from' | 'quiet_to') => String(user.notification_preferences[name] ?? '');
+  const wants = user.notification_preferences;
+  const patch = (change: object) => void call<User>('PATCH', '/me', change).then(setUser, (error) => say(reason(error)));
+  // Quiet hours are of the clock on the wall where one is, so the zone goes along; what is null is taken away.
+  const save = (change: Record<string, unknown>) => {
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    const all = Object.entries({ ...wants, timezone: timeZone, ...change }).filter(([, value]) => value !== null);
+    patch({ notification_preferences: Object.fromEntries(all) });
+  };
+  const quiet = (name: 'quiet_from' | 'quiet_to') => String(wants[name] ?? '');
+  const place = here.value && { lat: here.value.lat, lng: here.value.lng };
   return (
     <section class="card padded stack">
       <h2>{t('account.preferences')}</h2>
-      {PREFERENCES.map(([name, label]) => (
-        <label class="row apart switch" key={name}>
-          <span>{t(label)}</span>
-          <input
-            type="checkbox"
-            role="switch"
-            checked={user.notification_preferences[name] !== false}
-            onChange={(event) => void save({ [name]: event.currentTarget.checked })}
-          />
-        </label>
-      ))}
-      <fieldset class="plain">
-        <legend class="legend">{t('account.quiet')}</legend>
-        <div class="columns">
-          <Field label={t('account.quiet.from')} type="time" value={quiet('quiet_from')} onChange={(event) => void save({ quiet_from: event.currentTarget.value })} />
-          <Field label={t('account.quiet.to')} type="time" value={quiet('quiet_to')} onChange={(event) => void save({ quiet_to: event.currentTarget.value })} />
-        </div>
-      </fieldset>
+      <Switch label={t('account.pref.enabled')} checked={wants.mute !== true} onChange={(on) => save({ mute: on ? null : true })} />
+      {wants.mute !== true && (
+        <>
+          {KINDS.map((kind) => (
+            <Switch key={kind} label={t(`account.pref.${kind}`)} checked={wants[kind] !== false} onChange={(on) => save({ [kind]: on ? null : false })} />
+          ))}
+          {(place || user.last_location) && (
+            <Switch label={t('account.pref.nearby')} checked={user.last_location !== null} onChange={(on) => patch({ last_location: on ? place : null })} />
+          )}
+          <fieldset class="plain">
+            <legend class="legend">{t('account.quiet')}</legend>
+            <div class="columns">
+              <Field label={t('account.quiet.from')} type="time" value={quiet('quiet_from')} onChange={(event) => save({ quiet_from: event.currentTarget.value || null })} />
+              <Field label={t('account.quiet.to')} type="time" value={quiet('quiet_to')} onChange={(event) => save({ quiet_to: event.currentTarget.value || null })} />
+              <Field
+                label={t('account.pref.per-day')}
+                type="number"
+                min={0}
+                max={100}
+                value={typeof wants.max_per_day === 'number' ? wants.max_per_day : ''}
+                onChange={(event) => save({ max_per_day: event.currentTarget.value === '' ? null : event.currentTarget.valueAsNumber })}
+              />
+            </div>
+          </fieldset>
+        </>
+      )}
     </section>
   );
 }

@@ -5,18 +5,28 @@ import { call, get, Problem } from '../core/api';
 import { unread } from '../core/claims';
 import { dateTime } from '../core/format';
 import { arrived } from '../core/live';
-import { t } from '../i18n';
+import type { Money } from '../core/types';
+import { known, t } from '../i18n';
+import { Price, Tile } from '../ui/deal';
 import { Icon } from '../ui/icons';
 import { Empty, reason } from '../ui/kit';
 
 interface Notification {
   id: string;
-  type: string;
-  title?: string;
-  body?: string;
-  promotion_id?: string | null;
+  type: 'sale_started' | 'ending_soon' | 'back_in_stock';
+  promotion_id: string;
+  store: { id: string; name: string };
+  product: { name: string; image_url?: string };
+  price: Money;
+  original_price: Money;
+  ends_at: string;
   created_at: string;
-  read_at?: string | null;
+  read_at?: string;
+}
+
+function title(one: Notification): string {
+  const key = `inbox.${one.type}`;
+  return known(key) ? t(key, { product: one.product.name }) : one.product.name;
 }
 
 export function Inbox() {
@@ -33,9 +43,7 @@ export function Inbox() {
   const came = arrived.value;
   useEffect(() => void load(), [came]);
   const readAll = async () => {
-    const ids = (items.value ?? []).filter((one) => !one.read_at).map((one) => one.id);
-    await call('POST', '/notifications/read', { ids });
-    unread.value = 0;
+    unread.value = (await call<{ unread: number }>('POST', '/notifications/read', { all: true })).unread;
     await load();
   };
   const list = items.value;
@@ -62,14 +70,18 @@ export function Inbox() {
       )}
       <ul class="stack tight">
         {list?.map((one) => (
-          <li class="card padded message" key={one.id} data-unread={!one.read_at}>
-            <div class="row apart">
-              <h3>{one.promotion_id ? <a href={`/deals/${one.promotion_id}`}>{one.title ?? one.type}</a> : (one.title ?? one.type)}</h3>
-              <time class="small muted" dateTime={one.created_at}>
-                {dateTime(one.created_at)}
-              </time>
+          <li class="card message" key={one.id} data-testid="notification" data-unread={!one.read_at}>
+            <Tile name={one.product.name} image={one.product.image_url} />
+            <div class="stack tight grow">
+              <h2>
+                <a href={`/deals/${one.promotion_id}`}>{title(one)}</a>
+              </h2>
+              <p class="small muted">
+                {one.store.name} · <time dateTime={one.created_at}>{dateTime(one.created_at)}</time>
+              </p>
+              <Price offer={one} />
+              <p class="small">{t('inbox.until', { time: dateTime(one.ends_at) })}</p>
             </div>
-            {one.body && <p>{one.body}</p>}
           </li>
         ))}
       </ul>

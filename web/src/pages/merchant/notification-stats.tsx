@@ -11,16 +11,7 @@ interface Stats {
   unique_users: number;
   by_status: Record<string, number>;
   by_type: Record<string, number>;
-  by_day: { day?: string; date?: string; count?: number; total?: number }[] | Record<string, number>;
-}
-
-/** The days in order, whichever of its two shapes the answer has. */
-function days(stats: Stats): [string, number][] {
-  const found = stats.by_day ?? [];
-  const pairs: [string, number][] = Array.isArray(found)
-    ? found.map((one) => [one.day ?? one.date ?? '', one.count ?? one.total ?? 0])
-    : Object.entries(found);
-  return pairs.sort(([a], [b]) => a.localeCompare(b));
+  by_day: { day: string; total: number }[];
 }
 
 function Table({ title, rows }: { title: string; rows: [string, number][] }) {
@@ -50,8 +41,8 @@ export function NotificationStats({ store }: { store: Store }) {
   const found = stats.value;
   if (missing.value) return <p class="notice">{m('notifications.none')}</p>;
   if (!found) return null;
-  const daily = days(found);
-  const most = Math.max(1, ...daily.map(([, value]) => value));
+  const daily = [...found.by_day].sort((a, b) => a.day.localeCompare(b.day));
+  const most = Math.max(1, ...daily.map(({ total }) => total));
   return (
     <div class="stack">
       <dl class="tiles">
@@ -67,9 +58,9 @@ export function NotificationStats({ store }: { store: Store }) {
       {daily.length > 0 && (
         <section class="card padded stack">
           <h2>{m('notifications.by-day')}</h2>
-          <div class="days" role="img" aria-label={daily.map(([day, value]) => `${day}: ${value}`).join(', ')}>
-            {daily.map(([day, value]) => (
-              <i key={day} title={`${day}: ${value}`} style={{ height: `${(100 * value) / most}%` }} />
+          <div class="days" role="img" aria-label={daily.map(({ day, total }) => `${day}: ${total}`).join(', ')}>
+            {daily.map(({ day, total }) => (
+              <i key={day} title={`${day}: ${total}`} style={{ height: `${(100 * total) / most}%` }} />
             ))}
           </div>
         </section>
