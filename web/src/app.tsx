@@ -1,13 +1,14 @@
 // The frame: the bar at the top, the page that the path names, what is said in passing.
-import { effect } from '@preact/signals';
+import { effect, untracked } from '@preact/signals';
 import { session } from './core/api';
 import { claims, forgetClaims, loadClaims, unread } from './core/claims';
-import { connection } from './core/live';
+import { arrived, connection } from './core/live';
 import { parts, path } from './core/router';
 import { language, setLanguage, t, plural, type Key } from './i18n';
 import { Market } from './pages/market';
 import { Icon, Mark, type IconName } from './ui/icons';
-import { Empty, Toasts } from './ui/kit';
+import { headline } from './ui/headline';
+import { Empty, say, Toasts } from './ui/kit';
 import { lazy } from './ui/lazy';
 
 const Claims = lazy(async () => (await import('./pages/claims')).Claims);
@@ -25,6 +26,12 @@ effect(() => {
   person = next;
   forgetClaims();
   if (next) void loadClaims().catch(() => undefined);
+});
+
+// What one is told of while the app is open is said in passing, too.
+effect(() => {
+  const one = arrived.value;
+  if (one) untracked(() => say(headline(one)));
 });
 
 function Tab({ to, icon, label, dot = 0, about }: { to: string; icon: IconName; label: Key; dot?: number; about?: string }) {

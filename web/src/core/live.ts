@@ -7,12 +7,12 @@ import { hearClaim, hearOpen, unread } from './claims';
 import * as clock from './clock';
 import * as deals from './deals';
 import { here, radius } from './place';
-import type { Claim, NearbyEvent, Offer } from './types';
+import type { Claim, NearbyEvent, Notification, Offer } from './types';
 
 /** What the shopper may believe: `live`, on the way back, or no network at all. */
 export const connection = signal<'live' | 'reconnecting' | 'offline'>('reconnecting');
-/** Notifications that came while the app was open, newest first. */
-export const arrived = signal(0);
+/** The notification that came last while the app was open. */
+export const arrived = signal<Notification | null>(null);
 
 let client: Centrifuge | null = null;
 let nearby: Subscription | null = null;
@@ -62,11 +62,11 @@ function connect(signedIn: boolean): void {
   });
   mine.on('publication', (context) => {
     if (context.channel !== 'me') return;
-    const event = context.data as { type: string; claim?: Claim };
+    const event = context.data as { type: string; claim?: Claim; notification?: Notification };
     if (event.type === 'claim' && event.claim) hearClaim(event.claim);
-    if (event.type === 'notification') {
+    if (event.type === 'notification' && event.notification) {
       unread.value += 1;
-      arrived.value += 1;
+      arrived.value = event.notification;
     }
   });
   nearby = mine.newSubscription('nearby', {

@@ -168,3 +168,17 @@ export interface SalesEvent {
   held: number;
   sold: number;
 }
+
+/** What one is told about a sale while not looking. */
+export interface Notification {
+  id: string;
+  type: 'sale_started' | 'ending_soon' | 'back_in_stock';
+  promotion_id: string;
+  store: { id: string; name: string };
+  product: { name: string; image_url?: string };
+  price: Money;
+  original_price: Money;
+  ends_at: string;
+  created_at: string;
+  read_at?: string;
+}

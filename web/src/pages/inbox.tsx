@@ -5,29 +5,12 @@ import { call, get, Problem } from '../core/api';
 import { unread } from '../core/claims';
 import { dateTime } from '../core/format';
 import { arrived } from '../core/live';
-import type { Money } from '../core/types';
-import { known, t } from '../i18n';
+import type { Notification } from '../core/types';
+import { t } from '../i18n';
+import { headline } from '../ui/headline';
 import { Price, Tile } from '../ui/deal';
 import { Icon } from '../ui/icons';
 import { Empty, reason } from '../ui/kit';
-
-interface Notification {
-  id: string;
-  type: 'sale_started' | 'ending_soon' | 'back_in_stock';
-  promotion_id: string;
-  store: { id: string; name: string };
-  product: { name: string; image_url?: string };
-  price: Money;
-  original_price: Money;
-  ends_at: string;
-  created_at: string;
-  read_at?: string;
-}
-
-function title(one: Notification): string {
-  const key = `inbox.${one.type}`;
-  return known(key) ? t(key, { product: one.product.name }) : one.product.name;
-}
 
 export function Inbox() {
   const items = useSignal<Notification[] | null>(null);
@@ -40,7 +23,7 @@ export function Inbox() {
         else failure.value = error;
       },
     );
-  const came = arrived.value;
+  const came = arrived.value?.id;
   useEffect(() => void load(), [came]);
   const readAll = async () => {
     unread.value = (await call<{ unread: number }>('POST', '/notifications/read', { all: true })).unread;
@@ -74,7 +57,7 @@ export function Inbox() {
             <Tile name={one.product.name} image={one.product.image_url} />
             <div class="stack tight grow">
               <h2>
-                <a href={`/deals/${one.promotion_id}`}>{title(one)}</a>
+                <a href={`/deals/${one.promotion_id}`}>{headline(one)}</a>
               </h2>
               <p class="small muted">
                 {one.store.name} · <time dateTime={one.created_at}>{dateTime(one.created_at)}</time>
