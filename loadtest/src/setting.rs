@@ -26,7 +26,7 @@ const LAUNCHES_AT_ONCE: usize = 8;
 /// Registrations in flight at a time; each costs the server a password hash.
 const REGISTRATIONS_AT_ONCE: usize = 4;
 /// Launches at once take this share of the time of as many one after the other, at worst.
-const TOGETHER: f64 = 0.65;
+const TOGETHER: f64 = 1.3;
 /// Time between the last launch and the first phase.
 const LEAD_US: Micros = 1_500_000;
 
