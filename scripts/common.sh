@@ -85,3 +85,15 @@ build_web() {
   (cd "$root/web" && npm run --silent build)
   (cd "$root" && remember web/node_modules/.built "${sources[@]}")
 }
+
+# python_environment DIRECTORY LIST: a Python environment of pinned packages, installed without resolving. The pins must
+# suit Debian's own Python (3.11.2).
+python_environment() {
+  local venv=$1 list=$2
+  unchanged "$venv/.stamp" "$list" && return 0
+  say "installing Python packages into ${venv#"$root"/}"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$list"
+  remember "$venv/.stamp" "$list"
+}
