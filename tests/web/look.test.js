@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import { town } from './town.js';
-import { browser, card, isLive, person, Server, shows, signIn } from './support.js';
+import { PATIENCE_MS, browser, card, isLive, person, Server, shows, signIn } from './support.js';
 
 let server;
 let chrome;
@@ -41,7 +41,8 @@ async function accessible(page, what) {
   assert.deepEqual(told, [], what);
 }
 
-const mapReady = (page) => page.locator('[data-testid=map][data-drawn=true]').waitFor();
+/** The map is drawn in software here, and slowly where something else runs. */
+const mapReady = (page) => page.locator('[data-testid=map][data-drawn=true]').waitFor({ timeout: 3 * PATIENCE_MS });
 /** Waits until every chart of the page has at least so many points. */
 const charted = (page, points) =>
   page.waitForFunction((least) => [...document.querySelectorAll('.plot')].every((plot) => Number(plot.dataset.points) >= least), points);
