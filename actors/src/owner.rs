@@ -444,8 +444,8 @@ impl Collected {
 
 /// Keeps the last state of each claim; order does not matter within one transaction.
 fn last_of_each(claims: Vec<Claim>) -> Vec<Claim> {
-    // A claim whose version is its first one has not changed since it was made: it is there once.
-    if claims.iter().all(|claim| claim.v == claim.first_v) {
+    // A claim that has not changed since it was made is there once.
+    if claims.iter().all(Claim::is_new) {
         return claims;
     }
     let mut place = HashMap::with_capacity(claims.len());

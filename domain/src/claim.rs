@@ -102,6 +102,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// Whether it has not changed since it was made.
+    pub fn is_new(&self) -> bool {
+        self.v == self.first_v
+    }
+
     /// The claim as it was first answered: the same for every repetition of the request, whatever happened since.
     pub fn first_answer(&self) -> Claim {
         let held = self.hold_expires_at.is_some();

@@ -32,32 +32,23 @@ pub fn unsure(error: sqlx::Error) -> PortError {
     }
 }
 
-/// An error of COMMIT itself. Also a full disk or a failed write (SQLite) leaves open what reached the disk.
-pub fn commit_failed(error: sqlx::Error) -> PortError {
-    match &error {
-        sqlx::Error::Database(cause) if !is_busy(cause.as_ref()) => {
-            PortError::OutcomeUnknown(error.to_string())
-        }
-        _ => unsure(error),
-    }
-}
-
 /// PostgreSQL ends the session (57P01) or crashes (57P02). In the extended protocol a statement commits only when Sync
 /// is handled, after it was reported as complete: such an error may come after the commit.
 fn is_shutdown(cause: &dyn sqlx::error::DatabaseError) -> bool {
     matches!(cause.code().as_deref(), Some("57P01" | "57P02"))
 }
 
-fn is_busy(cause: &dyn sqlx::error::DatabaseError) -> bool {
-    matches!(cause.code().as_deref(), Some("5" | "6" | "261" | "517"))
+/// Busy, locked, a failed write or a full disk (SQLite's primary codes): may be better the next time.
+pub fn sqlite_passes(code: i32) -> bool {
+    matches!(code, 5 | 6 | 10 | 13)
 }
 
-/// Busy or locked (SQLite), serialization, deadlock, timeouts, shutdown, too many connections, full disk: may be better
-/// the next time.
+/// The same of either database; PostgreSQL's are serialization, deadlock, timeouts, shutdown, too many connections, full
+/// disk.
 fn is_passing(cause: &dyn sqlx::error::DatabaseError) -> bool {
     let Some(code) = cause.code() else { return false };
     match code.len() {
         5 => matches!(&code[..2], "40" | "53" | "55" | "57" | "58") || code == "25P02",
-        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13)),
+        _ => code.parse::<i32>().is_ok_and(|code| sqlite_passes(code & 0xff)),
     }
 }

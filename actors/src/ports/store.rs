@@ -33,8 +33,8 @@ pub struct Commit {
     pub counters: Counters,
     /// The terms after it, if they were edited.
     pub terms: Option<Box<Terms>>,
-    /// Claims that were made or changed, at most one per id. One whose `v` is its `first_v` is new to the store; any
-    /// other is most likely there already.
+    /// Claims that were made or changed, at most one per id. One that [`Claim::is_new`] is new to the store; any other is
+    /// most likely there already.
     pub claims: Vec<Claim>,
     /// Events for the outbox, in order.
     pub events: Vec<OutboxEvent>,

@@ -2,9 +2,10 @@
 //! transaction. Edited terms, which are rare, take an explicit transaction of two statements.
 
 use super::{Adapter, DbConnection};
-use crate::adapters::errors::{certain, commit_failed, unsure};
+use crate::adapters::errors::{certain, unsure};
 use flash_actors::ports::PortError;
 use flash_actors::ports::store::{Commit, Committed};
+use flash_domain::claim::Claim;
 use flash_domain::ids::PromotionId;
 use sqlx::{AssertSqlSafe, Connection, Row};
 use std::sync::{Arc, LazyLock};
@@ -171,10 +172,7 @@ async fn with_terms(
         .map_err(certain)?;
     }
     let updated = apply(connection, batch, certain).await?;
-    sqlx::query("COMMIT").execute(&mut *connection).await.map_err(|error| match error {
-        error @ sqlx::Error::Database(_) => unsure(error),
-        error => commit_failed(error),
-    })?;
+    sqlx::query("COMMIT").execute(&mut *connection).await.map_err(unsure)?;
     Ok(updated)
 }
 
@@ -185,7 +183,7 @@ async fn apply(
 ) -> Result<Vec<PromotionId>, PortError> {
     let columns = columns(batch)?;
     let (claims, events) = (columns.claims, columns.events);
-    let all_new = batch.iter().flat_map(|commit| &commit.claims).all(|claim| claim.v == claim.first_v);
+    let all_new = batch.iter().flat_map(|commit| &commit.claims).all(Claim::is_new);
     let sql = if all_new { &COMMIT_NEW } else { &COMMIT };
     let updated = sqlx::query(AssertSqlSafe(sql.as_str()))
         .bind(columns.id)

@@ -5,6 +5,7 @@
 
 use super::by_user::Slice;
 use super::checkpoint::Checkpoints;
+use crate::adapters::errors::sqlite_passes;
 use flash_actors::ports::PortError;
 use flash_actors::ports::store::{Commit, Committed, OutboxEvent};
 use flash_domain::claim::Claim;
@@ -236,7 +237,7 @@ fn write_claims(connection: &Connection, claims: &[Claim], made: &mut Vec<(Uuid,
     for claim in claims {
         let (status, v) = (claim.status.as_i16(), claim.v as i64);
         let (confirmed_at, closed_at) = (claim.confirmed_at.map(|at| at.0), claim.closed_at.map(|at| at.0));
-        if claim.v != claim.first_v
+        if !claim.is_new()
             && update.execute(params![status, v, confirmed_at, closed_at, claim.id.0.as_bytes()])? == 1
         {
             continue;
@@ -283,11 +284,10 @@ fn note_events(connection: &Connection, events: &[OutboxEvent]) -> Result<(), Er
     Ok(())
 }
 
-/// An error before COMMIT: nothing of the transaction is there. Busy, locked, a failed write and a full disk may be
-/// better the next time.
+/// An error before COMMIT: nothing of the transaction is there.
 fn certain(error: &Error) -> PortError {
     match primary_code(error) {
-        Some(5 | 6 | 10 | 13) => PortError::Unavailable(error.to_string()),
+        Some(code) if sqlite_passes(code) => PortError::Unavailable(error.to_string()),
         _ => PortError::Broken(error.to_string()),
     }
 }
