@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { spawn, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, openSync, closeSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright';
+import { freePort } from '../sdk/js/lib/server.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const binary = process.env.FLASH_TEST_BIN ?? join(root, 'target/release/flash-promos');
@@ -16,15 +16,6 @@ const binary = process.env.FLASH_TEST_BIN ?? join(root, 'target/release/flash-pr
 export const CENTRE = { lat: 6.2442, lng: -75.5812 };
 /** Patience with a busy machine, never a thing that is measured. */
 export const PATIENCE_MS = 60_000;
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 export async function until(what, check) {
   const end = Date.now() + PATIENCE_MS;

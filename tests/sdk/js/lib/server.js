@@ -17,7 +17,7 @@ const START_MS_MAX = 20_000;
 const STOP_MS_MAX = 15_000;
 
 /** A free loopback port, so that a restarted server can be found at the same address. */
-async function freePort() {
+export async function freePort() {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address();
