@@ -8,7 +8,7 @@ import { go } from '../core/router';
 import { setTheme, theme, type Theme } from '../core/theme';
 import type { User } from '../core/types';
 import { language, setLanguage, t, type Key } from '../i18n';
-import { Dialog, Field, fieldErrors, reason, say, useAction } from '../ui/kit';
+import { Dialog, Field, fieldErrors, reason, Refused, say, useAction } from '../ui/kit';
 
 /** What one may want to hear of; the names are the server's. */
 const KINDS = ['sale_started', 'ending_soon', 'back_in_stock'] as const;
@@ -50,11 +50,7 @@ function Profile({ user }: { user: User }) {
         hint={t('account.phone.hint')}
         error={errors['/phone']}
       />
-      {action.error !== null && (
-        <p class="notice bad" role="alert">
-          {reason(action.error)}
-        </p>
-      )}
+      <Refused error={action.error} />
       <button class="button primary" type="submit" disabled={action.busy}>
         {t('common.save')}
       </button>
@@ -167,11 +163,7 @@ export function Account() {
       {deleting.value && (
         <Dialog title={t('account.delete')} onClose={() => (deleting.value = false)}>
           <p>{t('account.delete.sure')}</p>
-          {action.error !== null && (
-            <p class="notice bad" role="alert">
-              {reason(action.error)}
-            </p>
-          )}
+          <Refused error={action.error} />
           <button
             class="button danger block"
             type="button"

@@ -13,7 +13,7 @@ import type { Claim, Offer, Promotion } from '../core/types';
 import { plural, t } from '../i18n';
 import { Price, Stock, Tile } from '../ui/deal';
 import { Icon, type IconName } from '../ui/icons';
-import { Countdown, Dialog, HoldRing, reason, say, useAction } from '../ui/kit';
+import { Countdown, Dialog, HoldRing, reason, Refused, say, useAction } from '../ui/kit';
 import { Code } from '../ui/code';
 
 /** A promotion in the shape of an offer: what a deep link to one that is not in reach has. */
@@ -112,11 +112,7 @@ function Held({ claim }: { claim: Claim }) {
       <button class="button quiet block" type="button" disabled={action.busy} onClick={() => action.run(() => cancel(claim.id))}>
         {t('claim.give-back')}
       </button>
-      {action.error !== null && (
-        <p class="notice bad" role="alert">
-          {reason(action.error)}
-        </p>
-      )}
+      <Refused error={action.error} />
     </div>
   );
 }
@@ -165,11 +161,7 @@ function ClaimForm({ offer }: { offer: Offer }) {
         <Icon name="bolt" fill />
         {offer.remaining === 0 && offer.held === 0 ? t('deals.sold-out') : t('claim.action')}
       </button>
-      {action.error !== null && (
-        <p class="notice bad" role="alert">
-          {reason(action.error)}
-        </p>
-      )}
+      <Refused error={action.error} />
     </div>
   );
 }

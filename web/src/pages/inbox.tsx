@@ -10,7 +10,7 @@ import { t } from '../i18n';
 import { headline } from '../ui/headline';
 import { Price, Tile } from '../ui/deal';
 import { Icon } from '../ui/icons';
-import { Empty, reason } from '../ui/kit';
+import { Empty, Refused } from '../ui/kit';
 
 export function Inbox() {
   const items = useSignal<Notification[] | null>(null);
@@ -41,11 +41,7 @@ export function Inbox() {
           </button>
         )}
       </div>
-      {failure.value !== null && (
-        <p class="notice bad" role="alert">
-          {reason(failure.value)}
-        </p>
-      )}
+      <Refused error={failure.value} />
       {list?.length === 0 && (
         <Empty icon="bell" title={t('inbox.none')}>
           <p>{t('inbox.none.lead')}</p>

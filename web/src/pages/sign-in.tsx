@@ -5,7 +5,7 @@ import { go } from '../core/router';
 import type { SignedIn } from '../core/types';
 import { t } from '../i18n';
 import { Icon, Mark } from '../ui/icons';
-import { Field, fieldErrors, reason, say, useAction } from '../ui/kit';
+import { Field, fieldErrors, Refused, say, useAction } from '../ui/kit';
 
 export function SignIn({ needed = false }: { needed?: boolean }) {
   const isNew = useSignal(false);
@@ -64,11 +64,7 @@ export function SignIn({ needed = false }: { needed?: boolean }) {
           hint={isNew.value ? t('sign-in.password.hint') : undefined}
           error={errors['/password']}
         />
-        {action.error !== null && (
-          <p class="notice bad" role="alert">
-            {reason(action.error)}
-          </p>
-        )}
+        <Refused error={action.error} />
         <button class="button primary big block" type="submit" disabled={action.busy}>
           {t(isNew.value ? 'sign-in.register' : 'sign-in.submit')}
         </button>

@@ -69,6 +69,16 @@ export function reason(error: unknown): string {
   return t(key, { distance: metres(body.distance_m ?? 0), within: metres(body.claim_within_m ?? 0) });
 }
 
+/** Says why an action failed, where it was tried; nothing while nothing failed. */
+export function Refused({ error }: { error: unknown }) {
+  if (error === null) return null;
+  return (
+    <p class="notice bad" role="alert">
+      {reason(error)}
+    </p>
+  );
+}
+
 /** A control with its label, a hint and what is wrong with it. */
 export function Field(
   props: { label: string; hint?: string | undefined; error?: string | undefined; children?: ComponentChildren } & InputHTMLAttributes<HTMLInputElement>,

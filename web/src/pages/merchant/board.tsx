@@ -10,7 +10,7 @@ import type { ClaimStatus, Money, Offer, Page, Promotion, SalesEvent, Stats } fr
 import { t } from '../../i18n';
 import { Price, Tile } from '../../ui/deal';
 import { Icon } from '../../ui/icons';
-import { Countdown, Dialog, reason, say, useAction } from '../../ui/kit';
+import { Countdown, Dialog, reason, Refused, say, useAction } from '../../ui/kit';
 import { Plot, type Series } from '../../ui/plot';
 import { TONE } from './sales';
 import { m } from './words';
@@ -163,11 +163,7 @@ function Handles({ promotion, load }: { promotion: Promotion; load: () => Promis
           </button>
         )}
       </div>
-      {action.error !== null && (
-        <p class="notice bad" role="alert">
-          {reason(action.error)}
-        </p>
-      )}
+      <Refused error={action.error} />
       {sure.value && (
         <Dialog title={m(sure.value === 'cancel' ? 'board.cancel' : 'board.end-series')} onClose={() => (sure.value = null)}>
           {sure.value === 'cancel' && <p>{m('board.cancel.sure')}</p>}

@@ -9,7 +9,7 @@ import type { Place, Store } from '../../core/types';
 import { t } from '../../i18n';
 import { PickMap } from '../../map/pick-map';
 import { Icon, type IconName } from '../../ui/icons';
-import { Dialog, Empty, Field, fieldErrors, reason, useAction } from '../../ui/kit';
+import { Dialog, Empty, Field, fieldErrors, reason, Refused, useAction } from '../../ui/kit';
 import { Board } from './board';
 import { Launch } from './launch';
 import { NotificationStats } from './notification-stats';
@@ -115,11 +115,7 @@ function StoreDialog({ onClose, onDone }: { onClose: () => void; onDone: (store:
           {coordinate('lat', 90)}
           {coordinate('lng', 180)}
         </div>
-        {action.error !== null && (
-          <p class="notice bad" role="alert">
-            {reason(action.error)}
-          </p>
-        )}
+        <Refused error={action.error} />
         <button class="button primary big" type="submit" disabled={action.busy}>
           {m('stores.create')}
         </button>

@@ -10,7 +10,7 @@ import type { Page, Product, Promotion, Stats, Store } from '../../core/types';
 import { t } from '../../i18n';
 import { PickMap } from '../../map/pick-map';
 import { Icon } from '../../ui/icons';
-import { Empty, Field, fieldErrors, reason, useAction } from '../../ui/kit';
+import { Empty, Field, fieldErrors, Refused, useAction } from '../../ui/kit';
 import { ProductDialog, minor } from './products';
 import { m } from './words';
 
@@ -246,11 +246,7 @@ export function Launch({ store }: { store: Store }) {
             </div>
           </div>
         </details>
-        {action.error !== null && (
-          <p class="notice bad" role="alert">
-            {reason(action.error)}
-          </p>
-        )}
+        <Refused error={action.error} />
         <div class="row">
           <button class="button primary big grow" type="submit" disabled={action.busy}>
             <Icon name="bolt" fill />

@@ -8,7 +8,7 @@ import type { Product, Store } from '../../core/types';
 import { t } from '../../i18n';
 import { Tile } from '../../ui/deal';
 import { Icon } from '../../ui/icons';
-import { Dialog, Empty, Field, fieldErrors, reason, say, useAction } from '../../ui/kit';
+import { Dialog, Empty, Field, fieldErrors, reason, Refused, say, useAction } from '../../ui/kit';
 import { m } from './words';
 
 /** Decimal text of a person as minor units. */
@@ -68,11 +68,7 @@ export function ProductDialog({ store, product, currency, onClose, onDone }: { s
             <input type="checkbox" role="switch" name="available" defaultChecked={product.available} />
           </label>
         )}
-        {action.error !== null && (
-          <p class="notice bad" role="alert">
-            {reason(action.error)}
-          </p>
-        )}
+        <Refused error={action.error} />
         <button class="button primary big" type="submit" disabled={action.busy}>
           {t('common.save')}
         </button>

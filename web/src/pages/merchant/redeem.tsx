@@ -5,7 +5,7 @@ import { call } from '../../core/api';
 import { promotionOf } from '../../core/claims';
 import type { Claim, Store } from '../../core/types';
 import { Icon } from '../../ui/icons';
-import { Field, fieldErrors, reason, useAction } from '../../ui/kit';
+import { Field, fieldErrors, Refused, useAction } from '../../ui/kit';
 import { m } from './words';
 
 interface Detector {
@@ -108,11 +108,7 @@ export function Redeem({ store }: { store: Store }) {
         />
       )}
       {noCamera.value && <p class="notice">{m('redeem.no-camera')}</p>}
-      {action.error !== null && (
-        <p class="notice bad" role="alert">
-          {reason(action.error)}
-        </p>
-      )}
+      <Refused error={action.error} />
       {done.value && (
         <p class="notice good" role="status" data-testid="redeemed">
           {m('redeem.done', done.value)}

@@ -5,7 +5,7 @@ import { call, get } from '../../core/api';
 import type { StaffRole, Store } from '../../core/types';
 import { t } from '../../i18n';
 import { Icon } from '../../ui/icons';
-import { Field, reason, useAction } from '../../ui/kit';
+import { Field, Refused, useAction } from '../../ui/kit';
 import { m } from './words';
 
 interface Member {
@@ -66,11 +66,7 @@ export function Staff({ store }: { store: Store }) {
           </button>
         </form>
       )}
-      {action.error !== null && (
-        <p class="notice bad" role="alert">
-          {reason(action.error)}
-        </p>
-      )}
+      <Refused error={action.error} />
     </section>
   );
 }
