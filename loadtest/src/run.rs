@@ -13,7 +13,7 @@ use crate::crew::{self, Crew};
 use crate::error::{Context, Error, Result};
 use crate::figures::Figures;
 use crate::generator::plan::{Effort, Plan, Recording, Tick};
-use crate::history::History;
+use crate::history::{History, Operation};
 use crate::judge::{self, Verdict};
 use crate::scenario::Scenario;
 use crate::server::{Server, Settings};
@@ -114,6 +114,9 @@ pub struct Report {
     pub figures: Figures,
     /// What was judged.
     pub verdict: Verdict,
+    /// The operations that violations name.
+    #[serde(default)]
+    pub named: Vec<Operation>,
     /// How the generator did.
     pub effort: Effort,
     /// What makes the figures worth less.
@@ -192,6 +195,7 @@ pub fn run(options: &Options, watch: &dyn Watch) -> Result<Report> {
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         knee: knee(&options.scenario, &figures),
         figures,
+        named: named(&verdict, &history),
         verdict,
         effort,
         warnings,
@@ -327,6 +331,15 @@ fn origin(history: &History, set: &Setting) -> i64 {
     let first =
         history.operations.iter().filter(|operation| operation.phase == 0).map(|op| op.intended_us).min();
     first.unwrap_or(set.origin_us).max(set.origin_us)
+}
+
+/// The operations that violations name, for whoever looks into them.
+fn named(verdict: &Verdict, history: &History) -> Vec<Operation> {
+    let mut numbers: Vec<u64> =
+        verdict.violations.iter().flat_map(|one| one.operations.iter().copied()).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers.iter().filter_map(|number| history.operations.get(*number as usize)).cloned().collect()
 }
 
 /// What makes the figures worth less.

@@ -15,6 +15,9 @@ use crate::run::{Report, Watch};
 /// Between lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// Operations of a violation that are shown in full; the JSON has all that are named.
+const SHOWN_MAX: usize = 3;
+
 /// Shows a run on standard error.
 pub struct View {
     bar: Option<ProgressBar>,
@@ -192,6 +195,18 @@ fn verdict(report: &Report) -> String {
             out += &format!(" (operations {:?})", violation.operations);
         }
         out.push('\n');
+        let shown = report.named.iter().filter(|operation| violation.operations.contains(&operation.id));
+        for operation in shown.take(SHOWN_MAX) {
+            let took_ms = operation.latency_us() as f64 / 1e3;
+            out += &format!(
+                "  operation {}: {} by shopper {}, sent at {} µs, {took_ms:.1} ms: {:?}\n",
+                operation.id,
+                operation.kind.name(),
+                operation.shopper,
+                operation.sent_us,
+                operation.outcome
+            );
+        }
     }
     let total: u64 = report.verdict.counts.values().sum();
     out += &match (total, report.crossed.len()) {

@@ -188,11 +188,12 @@ fn proxy(
     address
 }
 
-/// Turns an answer's status and body into another one; `None` lets it pass.
-type Forge = dyn Fn(u16, &[u8]) -> Option<(u16, Vec<u8>)>;
-
 /// Passes answers on until either side is gone.
-fn answer(mut server: TcpStream, mut client: TcpStream, forge: &Forge) {
+fn answer(
+    mut server: TcpStream,
+    mut client: TcpStream,
+    forge: &dyn Fn(u16, &[u8]) -> Option<(u16, Vec<u8>)>,
+) {
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 64 << 10];
     loop {
@@ -240,6 +241,7 @@ fn caught(
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     let violations = report["verdict"]["violations"].as_array().unwrap();
     assert!(violations.iter().any(|one| !one["operations"].as_array().unwrap().is_empty()), "{violations:?}");
+    assert!(!report["named"].as_array().unwrap().is_empty() && said(&output).contains("  operation "));
     let counts = report["verdict"]["counts"].as_object().unwrap();
     (counts.keys().cloned().collect(), said(&output))
 }
