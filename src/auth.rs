@@ -11,7 +11,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 const ISSUER: &str = "flash-promos";
@@ -93,10 +93,16 @@ pub struct Auth {
     validation: Validation,
     refresh_key: [u8; 32],
     access_seconds: u32,
-    revoked_families: RwLock<HashSet<FamilyId>>,
-    revoked_users: RwLock<HashSet<UserId>>,
+    revoked_families: RwLock<Revoked<FamilyId>>,
+    revoked_users: RwLock<Revoked<UserId>>,
     hook: OnceLock<RevocationHook>,
 }
+
+/// What was revoked, each until the last token that it could concern has expired by itself.
+type Revoked<Id> = HashMap<Id, UnixMillis>;
+
+/// Added to the life of a token: one may still be issued by a request that was under way at the revocation.
+const REVOKED_SLACK_MS: i64 = 60_000;
 
 /// HMAC-SHA256 of a label under a key: independent keys from one secret.
 pub(crate) fn derive(key: &[u8], label: &[u8]) -> [u8; 32] {
@@ -203,18 +209,19 @@ impl Auth {
 
     /// Whether tokens of this login are not good any more.
     pub fn is_revoked(&self, family: FamilyId, user: UserId) -> bool {
-        self.revoked_families.read().unwrap_or_else(PoisonError::into_inner).contains(&family)
-            || self.revoked_users.read().unwrap_or_else(PoisonError::into_inner).contains(&user)
+        self.revoked_families.read().unwrap_or_else(PoisonError::into_inner).contains_key(&family)
+            || self.revoked_users.read().unwrap_or_else(PoisonError::into_inner).contains_key(&user)
     }
 
     /// Makes a login's access tokens bad from now on, and ends its live sessions.
-    pub fn revoke(&self, what: Revocation) {
+    pub fn revoke(&self, what: Revocation, now: UnixMillis) {
+        let until = self.forgotten_at(now);
         match what {
             Revocation::Family(family) => {
-                self.revoked_families.write().unwrap_or_else(PoisonError::into_inner).insert(family);
+                self.revoked_families.write().unwrap_or_else(PoisonError::into_inner).insert(family, until);
             }
             Revocation::User(user) => {
-                self.revoked_users.write().unwrap_or_else(PoisonError::into_inner).insert(user);
+                self.revoked_users.write().unwrap_or_else(PoisonError::into_inner).insert(user, until);
             }
         }
         if let Some(hook) = self.hook.get() {
@@ -222,10 +229,21 @@ impl Auth {
         }
     }
 
-    /// Replaces the known revoked families: those whose access tokens may still be unexpired.
-    pub fn know_revoked(&self, families: Vec<FamilyId>) {
-        *self.revoked_families.write().unwrap_or_else(PoisonError::into_inner) =
-            families.into_iter().collect();
+    /// Adds revoked families from the store: those whose access tokens may still be unexpired.
+    pub fn know_revoked(&self, families: Vec<FamilyId>, now: UnixMillis) {
+        let until = self.forgotten_at(now);
+        let known = families.into_iter().map(|family| (family, until));
+        self.revoked_families.write().unwrap_or_else(PoisonError::into_inner).extend(known);
+    }
+
+    /// Forgets revocations whose tokens have all expired by themselves. To be called now and then.
+    pub fn forget_expired(&self, now: UnixMillis) {
+        self.revoked_families.write().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+        self.revoked_users.write().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+    }
+
+    fn forgotten_at(&self, now: UnixMillis) -> UnixMillis {
+        now.plus_ms(i64::from(self.access_seconds) * 1000 + REVOKED_SLACK_MS)
     }
 }
 
@@ -251,8 +269,30 @@ mod tests {
         let principal = auth.verify_access(&token, NOW.plus_ms(899_999)).unwrap();
         assert_eq!((principal.user_id, principal.family), (user, family));
         assert_eq!(auth.verify_access(&token, NOW.plus_ms(900_000)), Err(TokenError::Expired));
-        auth.revoke(Revocation::Family(family));
+        auth.revoke(Revocation::Family(family), NOW);
         assert_eq!(auth.verify_access(&token, NOW), Err(TokenError::Revoked));
+    }
+
+    #[test]
+    fn revocations_are_forgotten_when_their_tokens_have_expired() {
+        let auth = Auth::new(SECRET, None, 900);
+        let (user, family) = ids();
+        let known = FamilyId(Uuid::from_u128(3));
+        auth.revoke(Revocation::Family(family), NOW);
+        auth.revoke(Revocation::User(user), NOW);
+        auth.know_revoked(vec![known], NOW);
+        let sizes =
+            || (auth.revoked_families.read().unwrap().len(), auth.revoked_users.read().unwrap().len());
+        auth.forget_expired(NOW.plus_ms(900_000));
+        assert_eq!(sizes(), (2, 1), "a token issued in the same moment may still be good");
+        let late = auth.issue_access(user, Role::Shopper, family, NOW.plus_ms(REVOKED_SLACK_MS)).unwrap();
+        let expired = NOW.plus_ms(900_000 + REVOKED_SLACK_MS);
+        assert_eq!(auth.verify_access(&late, expired.plus_ms(-1)), Err(TokenError::Revoked));
+        auth.forget_expired(expired);
+        assert_eq!(sizes(), (0, 0));
+        assert_eq!(auth.verify_access(&late, expired), Err(TokenError::Expired));
+        auth.know_revoked(vec![known], expired);
+        assert!(auth.is_revoked(known, user));
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub async fn create_admin(email: String, name: String) -> Outcome {
     let settings = settings()?;
     let stores = serve::open(&settings).await.map_err(text)?;
     let email = email.trim().to_lowercase();
-    if !email.contains('@') {
+    if !crate::http::accounts::is_email(&email) {
         return Err("--email: expected an e-mail address".to_owned());
     }
     let id = match stores.accounts.by_email(&email).await.map_err(text)? {

@@ -16,8 +16,6 @@ pub const AUTH_PER_ADDRESS_BURST: u32 = 30;
 pub const CLAIMS_PER_USER_PER_SECOND: u32 = 50;
 /// Burst of the same.
 pub const CLAIMS_PER_USER_BURST: u32 = 100;
-/// Promotions around a point that one search looks at; nearest first among these.
-pub const SEARCH_MAX: u32 = 5_000;
 /// How often limiters forget whoever has been quiet.
 pub const FORGET_QUIET_PERIOD: std::time::Duration = std::time::Duration::from_secs(60);
 /// Connections of one worker; actix's own default would bind below the file limit.

@@ -151,9 +151,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let stores = open(&settings).await?;
     let running = start(&settings, stores, lock)?;
     let auth = running.state.auth.clone();
-    let since = running.state.engine.now().wall.plus_ms(-1000 * i64::from(settings.access_token_seconds));
+    let now = running.state.engine.now().wall;
+    let since = now.plus_ms(-1000 * i64::from(settings.access_token_seconds));
     let revoked = running.stores.accounts.revoked_since(since).await;
-    auth.know_revoked(revoked.map_err(|error| ServeError::Start(error.to_string()))?);
+    auth.know_revoked(revoked.map_err(|error| ServeError::Start(error.to_string()))?, now);
 
     let server = edge::listen(&settings, listener, running.state.clone(), running.live.clone())
         .map_err(|error| ServeError::Start(error.to_string()))?;
@@ -296,6 +297,7 @@ fn start_jobs(settings: &Settings, running: &Running) {
         loop {
             tokio::time::sleep(limits::FORGET_QUIET_PERIOD).await;
             state.rates.forget_quiet();
+            state.auth.forget_expired(state.engine.now().wall);
         }
     });
 }

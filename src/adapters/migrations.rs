@@ -14,6 +14,7 @@ pub const SQLITE: Source = &[
     (2, "search", include_str!("../../migrations/sqlite/0002_search.sql")),
     (3, "outbox by id", include_str!("../../migrations/sqlite/0003_outbox_by_id.sql")),
     (9, "claims in order", include_str!("../../migrations/sqlite/0009_claims_in_order.sql")),
+    (10, "nearest", include_str!("../../migrations/sqlite/0010_nearest.sql")),
 ];
 /// PostgreSQL's.
 pub const POSTGRES: Source = &[
@@ -21,6 +22,7 @@ pub const POSTGRES: Source = &[
     (2, "search", include_str!("../../migrations/postgres/0002_search.sql")),
     (3, "outbox by id", include_str!("../../migrations/postgres/0003_outbox_by_id.sql")),
     (9, "claims in order", include_str!("../../migrations/postgres/0009_claims_in_order.sql")),
+    (10, "nearest", include_str!("../../migrations/postgres/0010_nearest.sql")),
 ];
 
 /// How a database's schema relates to this program's.

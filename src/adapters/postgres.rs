@@ -11,6 +11,10 @@ mod catalogue;
 mod engine;
 #[path = "sql/keys.rs"]
 mod keys;
+#[path = "sql/nearest.rs"]
+mod nearest;
+#[path = "sql/occurrences.rs"]
+mod occurrences;
 #[path = "sql/places.rs"]
 mod places;
 #[path = "sql/promotions.rs"]
@@ -37,6 +41,7 @@ const OWN_CLAIMS: &str = "user_id = $1 AND $2::text = ''";
 const FOR_UPDATE: &str = " FOR UPDATE";
 const FOR_UPDATE_OF_F: &str = " FOR UPDATE OF f";
 const FOR_SHARE_OF_SP: &str = " FOR SHARE OF s, p";
+const FOR_SHARE_OF_U: &str = " FOR SHARE OF u";
 
 /// Connections for everything but the commits of promotions.
 const POOL: u32 = 8;

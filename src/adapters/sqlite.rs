@@ -14,6 +14,10 @@ mod catalogue;
 mod engine;
 #[path = "sql/keys.rs"]
 mod keys;
+#[path = "sql/nearest.rs"]
+mod nearest;
+#[path = "sql/occurrences.rs"]
+mod occurrences;
 #[path = "sql/places.rs"]
 mod places;
 #[path = "sql/promotions.rs"]
@@ -42,6 +46,7 @@ type DbTransaction<'a> = sqlx::Transaction<'a, sqlx::Sqlite>;
 const FOR_UPDATE: &str = "";
 const FOR_UPDATE_OF_F: &str = "";
 const FOR_SHARE_OF_SP: &str = "";
+const FOR_SHARE_OF_U: &str = "";
 
 /// The claims of shopper `$1`; `$2` is [`Adapter::recent_claims`].
 const OWN_CLAIMS: &str = "position IN (SELECT position FROM claims_by_user WHERE user_id = $1 \

@@ -16,6 +16,8 @@ use serde_json::{Value, json as object};
 
 /// Characters of a password.
 pub const PASSWORD: Bounds = Bounds { min: 8, max: 128 };
+/// Characters of an e-mail address.
+const EMAIL: Bounds = Bounds { min: 3, max: 254 };
 /// Characters of a name.
 pub const NAME: Bounds = Bounds { min: 1, max: NAME_CHARS_MAX };
 
@@ -35,16 +37,26 @@ pub fn user_json(user: &User) -> Value {
     body
 }
 
-/// Checks an e-mail address and lower-cases it: one @, something on both sides, a dot behind it, no spaces.
-pub fn take_email(form: &mut Form) -> Option<String> {
-    let text = form.text("email", Bounds { min: 3, max: 254 })?.trim().to_lowercase();
-    let valid = text.split_once('@').is_some_and(|(local, domain)| {
+/// Whether a text can be an e-mail address: something, one @, a domain (without a dot too, as in `a@localhost`), no
+/// spaces, no control characters.
+pub fn is_email(text: &str) -> bool {
+    let shaped = text.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty()
-            && domain.contains('.')
+            && !domain.is_empty()
+            && !domain.contains("..")
             && !domain.contains('@')
             && !domain.starts_with('.')
             && !domain.ends_with('.')
-    }) && !text.contains(char::is_whitespace);
+    });
+    shaped
+        && text.chars().count() <= EMAIL.max
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Takes an e-mail address, in lower case.
+fn take_email(form: &mut Form) -> Option<String> {
+    let text = form.text("email", EMAIL)?.trim().to_lowercase();
+    let valid = is_email(&text);
     if !valid {
         form.refuse("/email", "invalid", "Debe ser un correo electrónico.", "Must be an e-mail address.");
     }
@@ -174,7 +186,7 @@ pub async fn refresh(request: HttpRequest, state: web::Data<HttpState>, payload:
     let user = match rotation.map_err(|error| ask.port(error))? {
         Rotation::Rotated(user) | Rotation::Repeated(user) => user,
         Rotation::Reused => {
-            state.auth.revoke(Revocation::Family(token.family));
+            state.auth.revoke(Revocation::Family(token.family), now);
             return Err(ask.problem(Code::RefreshTokenReused));
         }
         Rotation::Unknown => return Err(ask.problem(Code::RefreshTokenInvalid)),
@@ -193,7 +205,23 @@ pub async fn logout(request: HttpRequest, state: web::Data<HttpState>, payload: 
     let rotation = state.accounts.rotate(token.family, token.digest(), token.digest(), now, GRACE_MS).await;
     if rotation.map_err(|error| ask.port(error))? != Rotation::Unknown {
         state.accounts.revoke_family(token.family, now).await.map_err(|error| ask.port(error))?;
-        state.auth.revoke(Revocation::Family(token.family));
+        state.auth.revoke(Revocation::Family(token.family), now);
     }
     no_content()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_email_needs_no_dot_in_its_domain() {
+        for good in ["a@localhost", "a@b.co", "ana.maría+x@correo.example", "a@xn--bcher-kva.example"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "a", "@", "a@", "@b", "a@b@c", "a@.b", "a@b.", "a@b..c", "a b@c", "a@b c", "a@b\u{0}"]
+        {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
 }

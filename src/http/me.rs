@@ -96,6 +96,6 @@ pub async fn forget(request: HttpRequest, state: web::Data<HttpState>) -> Answer
     if !forgotten {
         return Err(ask.problem(Code::StillInUse));
     }
-    state.auth.revoke(Revocation::User(principal.user_id));
+    state.auth.revoke(Revocation::User(principal.user_id), now);
     no_content()
 }

@@ -8,6 +8,7 @@ use crate::auth::Principal;
 use crate::problem::{Code, Problem};
 use crate::wire::time::WireTime;
 use actix_web::{HttpRequest, web};
+use flash_actors::engine::EngineError;
 use flash_actors::ports::catalogue::{PromotionFilter, SeriesRow, StaffRole};
 use flash_domain::ids::SeriesId;
 use flash_domain::limits::NAME_CHARS_MAX;
@@ -46,17 +47,67 @@ async fn own(ask: &Ask<'_>, least: StaffRole) -> Result<(Principal, SeriesRow), 
     Ok((principal, series))
 }
 
+/// Records looked at per page.
+const PAGE: u32 = 100;
+
 /// Occurrences that were made but have not started.
 async fn upcoming(ask: &Ask<'_>, series: &SeriesRow) -> Result<Vec<PromotionRecord>, Refusal> {
     let now = ask.state.engine.now().wall;
     let filter = PromotionFilter {
-        store_id: Some(series.store_id),
+        series_id: Some(series.id),
         status: Some(Status::Scheduled),
         ..PromotionFilter::default()
     };
-    let found =
-        ask.state.catalogue.promotions(filter, now, None, 1_000).await.map_err(|error| ask.port(error))?;
-    Ok(found.items.into_iter().filter(|record| record.series_id == Some(series.id)).collect())
+    let (mut waiting, mut before) = (Vec::new(), None);
+    loop {
+        let page = ask.state.catalogue.promotions(filter.clone(), now, before, PAGE).await;
+        let page = page.map_err(|error| ask.port(error))?;
+        before = page.items.last().map(|record| record.id);
+        waiting.extend(page.items);
+        if !page.more {
+            return Ok(waiting);
+        }
+    }
+}
+
+/// Has an occurrence that waits follow its series: the terms, and the window if that was changed. Its date is then the
+/// first that the new window has after all dates that were used; without one it is called off.
+async fn follow(
+    ask: &Ask<'_>,
+    series: &SeriesRow,
+    record: &PromotionRecord,
+    patch: &TermsPatch,
+    moved: bool,
+) -> Result<(), Refusal> {
+    let catalogue = &ask.state.catalogue;
+    let mut patch = patch.clone();
+    let mut date = None;
+    if moved {
+        let last = catalogue.last_date_but(series.id, record.id).await.map_err(|error| ask.port(error))?;
+        let last = last.and_then(|date| date.parse().ok());
+        let Some(next) = series.window.next_occurrence(ask.state.engine.now().wall, last) else {
+            return match ask.state.engine.cancel(record.id).await {
+                Err(EngineError::Refused(_)) | Ok(_) => Ok(()),
+                Err(error) => Err(Refusal(Problem::from_life(error, ask.language))),
+            };
+        };
+        (patch.starts_at, patch.ends_at) = (Some(next.starts_at), Some(next.ends_at));
+        date = Some(next.local_date.to_string());
+    }
+    match ask.state.engine.edit(record.id, patch).await {
+        Ok(_) => {}
+        // One that starts in this very moment keeps its terms: it is not a future occurrence any more.
+        Err(EngineError::Refused(refusal)) => {
+            tracing::info!(promotion = %record.id, %refusal, "an occurrence kept its terms");
+            return Ok(());
+        }
+        Err(error) => return Err(Refusal(Problem::from_life(error, ask.language))),
+    }
+    if let Some(date) = date {
+        let done = catalogue.move_occurrence(series.id, record.id, date).await;
+        done.map_err(|error| ask.port(error))?;
+    }
+    Ok(())
 }
 
 /// `GET /series/{id}`
@@ -99,24 +150,14 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
     if series.cancelled {
         return Err(ask.problem(Code::WrongState));
     }
-    let waiting = upcoming(&ask, &series).await?;
     let moved = daily.as_ref().is_some_and(|window| *window != series.window);
     let series = SeriesRow { terms, window: daily.unwrap_or_else(|| series.window.clone()), ..series };
     if !state.catalogue.update_series(series.clone()).await.map_err(|error| ask.port(error))? {
         return Err(ask.problem(Code::NotFound));
     }
-    for record in waiting {
-        let window = series.last_date.as_deref().and_then(|date| date.parse().ok());
-        let window = window.and_then(|date| series.window.occurrence_on(date)).filter(|_| moved);
-        let patch = TermsPatch {
-            starts_at: window.map(|(starts_at, _)| starts_at),
-            ends_at: window.map(|(_, ends_at)| ends_at),
-            ..patch.clone()
-        };
-        // One that starts in this very moment keeps its terms: it is not a future occurrence any more.
-        if let Err(error) = state.engine.edit(record.id, patch).await {
-            tracing::info!(promotion = %record.id, ?error, "an occurrence kept its terms");
-        }
+    // Only now: an occurrence that the check job makes from here on is made of the new terms.
+    for record in upcoming(&ask, &series).await? {
+        follow(&ask, &series, &record, &patch, moved).await?;
     }
     ok(&series_json(&series))
 }
@@ -125,12 +166,14 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
 pub async fn cancel(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
     let ask = Ask::new(&request, &state);
     let (_, series) = own(&ask, StaffRole::Manager).await?;
-    let waiting = upcoming(&ask, &series).await?;
     let series = SeriesRow { cancelled: true, ..series };
-    state.catalogue.update_series(series).await.map_err(|error| ask.port(error))?;
-    for record in waiting {
-        if let Err(error) = state.engine.cancel(record.id).await {
-            return Err(Refusal(Problem::from_life(error, ask.language)));
+    state.catalogue.update_series(series.clone()).await.map_err(|error| ask.port(error))?;
+    // Only now: from here on the check job makes none.
+    for record in upcoming(&ask, &series).await? {
+        match state.engine.cancel(record.id).await {
+            // One that started or was called off in this very moment is not waiting any more.
+            Ok(_) | Err(EngineError::Refused(_)) => {}
+            Err(error) => return Err(Refusal(Problem::from_life(error, ask.language))),
         }
     }
     no_content()

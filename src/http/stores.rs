@@ -9,7 +9,7 @@ use crate::problem::Code;
 use crate::wire::time::WireTime;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
-use flash_actors::ports::catalogue::{StaffRole, StorePatch, StoreRow};
+use flash_actors::ports::catalogue::{Created, StaffRole, StorePatch, StoreRow};
 use flash_domain::ids::{StoreId, UserId};
 use flash_domain::limits::TEXT_CHARS_MAX;
 use flash_domain::series::canonical_timezone;
@@ -87,6 +87,10 @@ pub async fn create(request: HttpRequest, state: web::Data<HttpState>, payload: 
     let body = store_json(&store);
     let uses = keyed.uses(&ask, StatusCode::CREATED, &body);
     let created = state.catalogue.create_store(store, uses).await.map_err(|error| ask.port(error))?;
+    if created == Created::Conflict {
+        // The person was forgotten meanwhile.
+        return Err(ask.problem(Code::TokenRevoked));
+    }
     keyed.created(&ask, created, json(StatusCode::CREATED, &body))
 }
 
@@ -210,6 +214,8 @@ pub async fn put_staff(request: HttpRequest, state: web::Data<HttpState>, payloa
     let store = ask.store(ask.id("id")?).await?;
     let user: UserId = ask.id("user_id")?;
     ask.staff(&principal, store.id, StaffRole::Owner).await?;
+    let person = state.accounts.user(user).await.map_err(|error| ask.port(error))?;
+    let person = person.ok_or_else(|| ask.problem(Code::NotFound))?;
     let mut form = Form::parse(&ask, &ask.body(payload).await?)?;
     let role = form.text("role", NAME).and_then(|role| match role.as_str() {
         "manager" => Some(StaffRole::Manager),
@@ -228,7 +234,7 @@ pub async fn put_staff(request: HttpRequest, state: web::Data<HttpState>, payloa
         return Err(ask.problem(Code::NotFound));
     }
     state.feed.staff_changed(store.id);
-    ok(&object!({ "user_id": user, "role": role }))
+    ok(&object!({ "user_id": user, "display_name": person.display_name, "role": role }))
 }
 
 /// `DELETE /stores/{id}/staff/{user_id}`: the owner removes anybody, a member of staff themself.

@@ -6,7 +6,7 @@ use crate::world::*;
 use flash_actors::ports::catalogue::*;
 use flash_domain::claim::ClaimStatus;
 use flash_domain::event::Event;
-use flash_domain::geo::{Location, SessionCells};
+use flash_domain::geo::Location;
 use flash_domain::ids::*;
 use flash_domain::promotion::{PromotionRecord, Status};
 use flash_domain::segment::Segments;
@@ -35,9 +35,11 @@ fn series(world: &World) -> SeriesRow {
     }
 }
 
-fn occurrence(world: &World, series: &SeriesRow) -> PromotionRecord {
+fn occurrence(world: &World, series: &SeriesRow, date: &str) -> PromotionRecord {
     let mut record = world.record(Status::Scheduled, 9);
     record.series_id = Some(series.id);
+    (record.terms.starts_at, record.terms.ends_at) =
+        series.window.occurrence_on(date.parse().unwrap()).unwrap();
     record
 }
 
@@ -83,7 +85,7 @@ pub async fn a_date_has_one_occurrence(place: Place) {
     let world = World::new(place.ready().await).await;
     let catalogue = &world.stores.catalogue;
     let mut row = series(&world);
-    let first = occurrence(&world, &row);
+    let first = occurrence(&world, &row, "2026-11-24");
     let launched = vec![event(first.id, 1, Event::Launched)];
     let used = key(world.owner.id, "series", "{}");
     let with_first = Some((first.clone(), "2026-11-24".to_owned()));
@@ -98,7 +100,7 @@ pub async fn a_date_has_one_occurrence(place: Place) {
 
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..6 {
-        let (catalogue, next) = (catalogue.clone(), occurrence(&world, &row));
+        let (catalogue, next) = (catalogue.clone(), occurrence(&world, &row, "2026-11-25"));
         let events = vec![event(next.id, 1, Event::Launched)];
         let date = Some("2026-11-25".to_owned());
         tasks.spawn(async move { catalogue.create_promotion(next, date, events, None).await.unwrap() });
@@ -109,6 +111,52 @@ pub async fn a_date_has_one_occurrence(place: Place) {
     assert_eq!(world.stores.store.outbox_waiting(10).await.unwrap().len(), 2);
     row.last_date = Some("2026-11-25".to_owned());
     assert_eq!(catalogue.series(row.id).await.unwrap(), Some(row));
+}
+
+/// An occurrence that its series would not have any more is not made: the series was edited or ended meanwhile. One that
+/// waits moves to another date, and the series goes on from there.
+pub async fn an_occurrence_follows_its_series(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let catalogue = &world.stores.catalogue;
+    let mut row = series(&world);
+    let first = occurrence(&world, &row, "2026-11-24");
+    let with_first = Some((first.clone(), "2026-11-24".to_owned()));
+    catalogue.create_series(row.clone(), with_first, Vec::new(), None).await.unwrap();
+    let make = async |record: PromotionRecord, date: &str| {
+        catalogue.create_promotion(record, Some(date.to_owned()), Vec::new(), None).await.unwrap()
+    };
+    let next = occurrence(&world, &row, "2026-11-25");
+    assert_eq!(make(next.clone(), "2026-11-26").await, Created::Conflict, "another day's window");
+    let mut dearer = row.clone();
+    dearer.terms.price = money(2_600);
+    assert!(catalogue.update_series(dearer).await.unwrap());
+    assert_eq!(
+        make(next.clone(), "2026-11-25").await,
+        Created::Conflict,
+        "made of the terms before the edit"
+    );
+    assert!(catalogue.update_series(row.clone()).await.unwrap());
+    assert_eq!(make(next.clone(), "2026-11-25").await, Created::Fresh);
+
+    let last = async |but: &PromotionRecord| catalogue.last_date_but(row.id, but.id).await.unwrap();
+    assert_eq!(last(&next).await.as_deref(), Some("2026-11-24"));
+    assert_eq!(last(&first).await.as_deref(), Some("2026-11-25"));
+    assert!(catalogue.move_occurrence(row.id, next.id, "2026-12-01".to_owned()).await.unwrap());
+    assert_eq!(last(&first).await.as_deref(), Some("2026-12-01"));
+    row.last_date = Some("2026-12-01".to_owned());
+    assert_eq!(catalogue.series(row.id).await.unwrap().as_ref(), Some(&row));
+    assert!(
+        !catalogue.move_occurrence(SeriesId(Uuid::now_v7()), next.id, "2026-12-02".to_owned()).await.unwrap()
+    );
+
+    let of_series = PromotionFilter { series_id: Some(row.id), ..PromotionFilter::default() };
+    world.live(1).await;
+    let page = catalogue.promotions(of_series, NOW, None, 10).await.unwrap();
+    assert_eq!(page.items.iter().map(|record| record.id).collect::<Vec<_>>(), [next.id, first.id]);
+    row.cancelled = true;
+    assert!(catalogue.update_series(row.clone()).await.unwrap());
+    let late = occurrence(&world, &row, "2026-12-02");
+    assert_eq!(make(late, "2026-12-02").await, Created::Conflict, "the series has ended");
 }
 
 /// Series are changed, found while they run, and hold their store until they are called off.
@@ -201,7 +249,7 @@ pub async fn promotions_are_listed(place: Place) {
     assert_eq!((page.items.len(), page.more, page.items[0].id), (2, false, all[2]));
 }
 
-/// Promotions are found by the cells of their store and by a part of a name; what means something in LIKE means
+/// Promotions are found around a place and by a part of a name; what means something in LIKE means
 /// nothing here.
 pub async fn promotions_are_searched(place: Place) {
     let world = World::new(place.ready().await).await;
@@ -216,14 +264,14 @@ pub async fn promotions_are_searched(place: Place) {
         let page = catalogue.promotions(filter, NOW, None, 100).await.unwrap();
         page.items.into_iter().map(|record| record.id).collect::<Vec<_>>()
     };
-    let cells = |at: Location| SessionCells::of(at).as_array().map(u64::from);
-    for (place, resolution) in [8, 6, 4].into_iter().enumerate() {
-        let (here, there) = (cells(medellin())[place], cells(far.store.location)[place]);
-        let of = |cells| PromotionFilter { cells: Some((resolution, cells)), ..PromotionFilter::default() };
-        assert_eq!(ids(of(vec![here])).await, [near.id], "{resolution}");
-        assert_eq!(ids(of(vec![here, there])).await, [far.id, near.id], "{resolution}");
-        assert!(ids(of(vec![1])).await.is_empty());
-        assert!(ids(of(Vec::new())).await.is_empty());
+    let around = async |at: Location, radius_m: f64| {
+        let around = Around { point: at, radius_m, after: None };
+        let page = catalogue.promotions_around(PromotionFilter::default(), around, NOW, 100).await.unwrap();
+        page.items.into_iter().map(|near| near.record.id).collect::<Vec<_>>()
+    };
+    for radius_m in [50.0, 800.0, 5_000.0, 50_000.0] {
+        assert_eq!(around(medellin(), radius_m).await, [near.id], "{radius_m}");
+        assert_eq!(around(far.store.location, radius_m).await, [far.id], "{radius_m}");
     }
     let named = |text: &str| PromotionFilter { text: Some(text.to_owned()), ..PromotionFilter::default() };
     assert_eq!(ids(named("TINT")).await, [far.id]);

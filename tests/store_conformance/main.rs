@@ -12,10 +12,12 @@ mod endings;
 mod faults;
 mod guarantees;
 mod measure;
+mod nearest;
 mod people;
 mod place;
 mod places;
 mod proxy;
+mod races;
 mod world;
 
 macro_rules! suite {
@@ -63,6 +65,7 @@ suite! {
         segments_count_confirmed_claims;
     places:
         the_schema_is_brought_up,
+        nobody_opens_nothing,
         a_key_is_used_once,
         a_conflict_uses_no_key,
         a_store_lives,
@@ -74,9 +77,12 @@ suite! {
         a_launch_is_one_transaction,
         a_draft_is_deleted,
         a_date_has_one_occurrence,
+        an_occurrence_follows_its_series,
         a_series_lives,
         promotions_are_listed,
         promotions_are_searched,
         claims_are_listed,
         a_store_ends_or_launches;
+    nearest:
+        the_nearest_come_first_however_many;
 }

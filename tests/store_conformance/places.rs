@@ -88,6 +88,25 @@ pub async fn a_conflict_uses_no_key(place: Place) {
     assert_eq!(answer, Created::Fresh);
 }
 
+/// Who is not there, or was forgotten, opens no store, joins none and follows none.
+pub async fn nobody_opens_nothing(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let (accounts, catalogue) = (&world.stores.accounts, &world.stores.catalogue);
+    let (stranger, gone) = (user(Role::Merchant), user(Role::Merchant));
+    assert!(accounts.register(gone.clone(), "hash".to_owned()).await.unwrap());
+    assert!(accounts.forget(gone.id, NOW).await.unwrap());
+    for person in [stranger, gone] {
+        let used = key(person.id, "POST /stores", "body");
+        let store = store_of(&person);
+        let created = catalogue.create_store(store.clone(), Some(used)).await.unwrap();
+        assert_eq!(created, Created::Conflict);
+        assert!(catalogue.store(store.id).await.unwrap().is_none());
+        assert!(catalogue.key_use(person.id, "POST /stores", "k-1").await.unwrap().is_none());
+        assert!(!catalogue.put_staff(world.store.id, person.id, StaffRole::Clerk).await.unwrap());
+        assert!(!catalogue.follow(world.store.id, person.id, true, NOW).await.unwrap());
+    }
+}
+
 /// A store is read back as written, changed field by field, and hidden when nothing runs there.
 pub async fn a_store_lives(place: Place) {
     let world = World::new(place.ready().await).await;

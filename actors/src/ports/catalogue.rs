@@ -174,8 +174,8 @@ pub enum Created {
 pub struct PromotionFilter {
     /// Only of this store.
     pub store_id: Option<StoreId>,
-    /// Only of stores in these H3 cells (all of one resolution: 8, 6 or 4), as u64.
-    pub cells: Option<(u8, Vec<u64>)>,
+    /// Only occurrences of this series.
+    pub series_id: Option<SeriesId>,
     /// Only in this state at `now`.
     pub status: Option<Status>,
     /// Only with this category.
@@ -186,6 +186,29 @@ pub struct PromotionFilter {
     pub drafts: bool,
     /// Leave out what has ended or was cancelled (unless `status` asks for it).
     pub current_only: bool,
+}
+
+/// A place in a list that is sorted by distance: millimetres, then the promotion's id.
+pub type NearPlace = (u64, uuid::Uuid);
+
+/// A search around a point.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// The point.
+    pub point: Location,
+    /// Metres; a promotion with a smaller reach is found within that only.
+    pub radius_m: f64,
+    /// Only what comes after this place: where the last page ended.
+    pub after: Option<NearPlace>,
+}
+
+/// A promotion and where it stands in the list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Near {
+    /// Distance and id.
+    pub place: NearPlace,
+    /// The durable record.
+    pub record: PromotionRecord,
 }
 
 /// Promotion documents, claims as lists, and everything around them.
@@ -200,7 +223,7 @@ pub trait Catalogue: Send + Sync + 'static {
     /// Forgets key uses older than `before`; says how many.
     fn purge_keys(&self, before: UnixMillis) -> Answer<'_, Result<u64, PortError>>;
 
-    /// Opens a store.
+    /// Opens a store; a conflict if its owner is not there (any more).
     fn create_store(&self, store: StoreRow, key: Option<KeyUse>) -> Answer<'_, Result<Created, PortError>>;
     /// A store that is not deleted.
     fn store(&self, id: StoreId) -> Answer<'_, Result<Option<StoreRow>, PortError>>;
@@ -267,7 +290,8 @@ pub trait Catalogue: Send + Sync + 'static {
     fn delete_product(&self, id: ProductId) -> Answer<'_, Result<bool, PortError>>;
 
     /// Writes a promotion's first record with its `Launched` event unless it is a draft (the adapter gets the event in `events`). An occurrence of a
-    /// series also moves the series' `last_date` to `series_date`, which is unique per series.
+    /// series also moves the series' `last_date` to `series_date`, which is unique per series; it is a conflict if the
+    /// series was cancelled or edited meanwhile, so that it would not have this occurrence any more.
     fn create_promotion(
         &self,
         record: PromotionRecord,
@@ -287,6 +311,20 @@ pub trait Catalogue: Send + Sync + 'static {
     fn series(&self, id: SeriesId) -> Answer<'_, Result<Option<SeriesRow>, PortError>>;
     /// Replaces terms and window of a series (future occurrences), or cancels it.
     fn update_series(&self, series: SeriesRow) -> Answer<'_, Result<bool, PortError>>;
+    /// The latest local date that a series has an occurrence on, another than this one's.
+    fn last_date_but(
+        &self,
+        series: SeriesId,
+        promotion: PromotionId,
+    ) -> Answer<'_, Result<Option<String>, PortError>>;
+    /// Moves an occurrence to another local date, which is the series' last one from then on; `Ok(false)` if it is no
+    /// occurrence of that series.
+    fn move_occurrence(
+        &self,
+        series: SeriesId,
+        promotion: PromotionId,
+        date: String,
+    ) -> Answer<'_, Result<bool, PortError>>;
     /// Series that are not cancelled and may need their next occurrence, by id after `after`.
     fn running_series(
         &self,
@@ -305,6 +343,15 @@ pub trait Catalogue: Send + Sync + 'static {
         before: Option<PromotionId>,
         limit: u32,
     ) -> Answer<'_, Result<Page<PromotionRecord>, PortError>>;
+    /// Promotions around a point, nearest first, however many there are: what is within the radius and within its own
+    /// reach (great circles, bounds included). States are those at `now`.
+    fn promotions_around(
+        &self,
+        filter: PromotionFilter,
+        around: Around,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Answer<'_, Result<Page<Near>, PortError>>;
 
     /// A claim.
     fn claim(&self, id: ClaimId) -> Answer<'_, Result<Option<Claim>, PortError>>;

@@ -83,6 +83,9 @@ impl Adapter {
 
     async fn forget_user(&self, id: UserId, at: UnixMillis) -> Result<bool, PortError> {
         let mut transaction = self.begin().await?;
+        // First the lock, which waits for what the person is just opening or joining, then statements that see it.
+        let sql = format!("SELECT 1 FROM users WHERE id = $1{}", super::FOR_UPDATE);
+        sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch_all(&mut *transaction).await.map_err(certain)?;
         let owns = sqlx::query("SELECT 1 FROM stores WHERE owner_id = $1 AND deleted_at IS NULL LIMIT 1")
             .bind(id.0)
             .fetch_optional(&mut *transaction)

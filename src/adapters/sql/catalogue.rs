@@ -121,6 +121,14 @@ impl Catalogue for Adapter {
         Box::pin(self.change_series(series))
     }
 
+    fn last_date_but(&self, series: SeriesId, promotion: PromotionId) -> Ask<'_, Option<String>> {
+        Box::pin(self.fetch_last_date_but(series, promotion))
+    }
+
+    fn move_occurrence(&self, series: SeriesId, promotion: PromotionId, date: String) -> Ask<'_, bool> {
+        Box::pin(async move { self.change_date(series, promotion, &date).await })
+    }
+
     fn running_series(&self, after: Option<SeriesId>, limit: u32) -> Ask<'_, Vec<SeriesRow>> {
         Box::pin(self.fetch_running_series(after, limit))
     }
@@ -141,6 +149,16 @@ impl Catalogue for Adapter {
         limit: u32,
     ) -> Ask<'_, Page<PromotionRecord>> {
         Box::pin(self.fetch_promotions(filter, now, before, limit))
+    }
+
+    fn promotions_around(
+        &self,
+        filter: PromotionFilter,
+        around: Around,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Ask<'_, Page<Near>> {
+        Box::pin(self.fetch_nearest(filter, around, now, limit))
     }
 
     fn claim(&self, id: ClaimId) -> Ask<'_, Option<Claim>> {

@@ -19,21 +19,27 @@ impl Adapter {
         if let Some(before) = super::keys::claim_key(&mut transaction, key).await? {
             return Ok(Created::Before(before));
         }
-        sqlx::query(
+        // The owner is locked: they can't be forgotten until this is committed, and then own a store.
+        let sql = format!(
             "INSERT INTO stores (id, owner_id, name, address, lat, lng, timezone, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(store.id.0)
-        .bind(store.owner_id.0)
-        .bind(store.name)
-        .bind(store.address)
-        .bind(store.location.lat())
-        .bind(store.location.lng())
-        .bind(store.timezone)
-        .bind(store.created_at.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(certain)?;
+             SELECT $1, u.id, $3, $4, $5, $6, $7, $8 FROM users u WHERE u.id = $2 AND u.forgotten_at IS NULL{}",
+            super::FOR_SHARE_OF_U
+        );
+        let done = sqlx::query(AssertSqlSafe(sql))
+            .bind(store.id.0)
+            .bind(store.owner_id.0)
+            .bind(store.name)
+            .bind(store.address)
+            .bind(store.location.lat())
+            .bind(store.location.lng())
+            .bind(store.timezone)
+            .bind(store.created_at.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(certain)?;
+        if done.rows_affected() == 0 {
+            return Ok(Created::Conflict);
+        }
         transaction.commit().await.map_err(unsure)?;
         Ok(Created::Fresh)
     }
@@ -180,17 +186,19 @@ impl Adapter {
         user: UserId,
         role: StaffRole,
     ) -> Result<bool, PortError> {
-        let done = sqlx::query(
+        let sql = format!(
             "INSERT INTO store_staff (store_id, user_id, role) \
-             SELECT $1, id, $3 FROM users WHERE id = $2 AND forgotten_at IS NULL \
+             SELECT $1, u.id, $3 FROM users u WHERE u.id = $2 AND u.forgotten_at IS NULL{} \
              ON CONFLICT (store_id, user_id) DO UPDATE SET role = excluded.role",
-        )
-        .bind(store.0)
-        .bind(user.0)
-        .bind(role.as_str())
-        .execute(self.writer())
-        .await
-        .map_err(unsure)?;
+            super::FOR_SHARE_OF_U
+        );
+        let done = sqlx::query(AssertSqlSafe(sql))
+            .bind(store.0)
+            .bind(user.0)
+            .bind(role.as_str())
+            .execute(self.writer())
+            .await
+            .map_err(unsure)?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -212,15 +220,13 @@ impl Adapter {
         at: UnixMillis,
     ) -> Result<bool, PortError> {
         let done = if follows {
-            sqlx::query(
-                "INSERT INTO store_follows (store_id, user_id, created_at) VALUES ($1, $2, $3) \
+            let sql = format!(
+                "INSERT INTO store_follows (store_id, user_id, created_at) \
+                 SELECT $1, u.id, $3 FROM users u WHERE u.id = $2 AND u.forgotten_at IS NULL{} \
                  ON CONFLICT (user_id, store_id) DO NOTHING",
-            )
-            .bind(store.0)
-            .bind(user.0)
-            .bind(at.0)
-            .execute(self.writer())
-            .await
+                super::FOR_SHARE_OF_U
+            );
+            sqlx::query(AssertSqlSafe(sql)).bind(store.0).bind(user.0).bind(at.0).execute(self.writer()).await
         } else {
             sqlx::query("DELETE FROM store_follows WHERE store_id = $1 AND user_id = $2")
                 .bind(store.0)

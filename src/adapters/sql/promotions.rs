@@ -110,6 +110,11 @@ impl Adapter {
             return Ok(Created::Before(before));
         }
         let series = record.series_id.zip(series_date.clone());
+        if let Some((id, date)) = &series
+            && !super::occurrences::is_due(&mut transaction, &record, *id, date).await?
+        {
+            return Ok(Created::Conflict);
+        }
         if !insert_promotion(&mut transaction, record, series_date).await? {
             return Ok(Created::Conflict);
         }
@@ -258,38 +263,9 @@ impl Adapter {
         before: Option<PromotionId>,
         limit: u32,
     ) -> Result<Page<PromotionRecord>, PortError> {
-        if filter.cells.as_ref().is_some_and(|(_, cells)| cells.is_empty()) {
-            return Ok(Page { items: Vec::new(), more: false });
-        }
         let mut query =
             QueryBuilder::<super::Db>::new(format!("SELECT {PROMOTION} FROM promotions WHERE 1 = 1"));
-        if let Some(store) = filter.store_id {
-            query.push(" AND store_id = ").push_bind(store.0);
-        }
-        if let Some((resolution, cells)) = &filter.cells {
-            let column = match resolution {
-                8 => "cell_8",
-                6 => "cell_6",
-                _ => "cell_4",
-            };
-            query.push(format!(" AND {column} IN ("));
-            let mut list = query.separated(", ");
-            for cell in cells {
-                list.push_bind(*cell as i64);
-            }
-            query.push(")");
-        }
-        push_status(&mut query, &filter, now);
-        if let Some(category) = filter.category {
-            query.push(" AND category = ").push_bind(category);
-        }
-        if let Some(text) = filter.text {
-            let pattern = format!(
-                "%{}%",
-                text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-            );
-            query.push(" AND search_text LIKE ").push_bind(pattern).push(" ESCAPE '\\'");
-        }
+        push_filter(&mut query, &filter, now);
         if let Some(before) = before {
             query.push(" AND id < ").push_bind(before.0);
         }
@@ -416,6 +392,27 @@ fn first_id_of(at: UnixMillis) -> Uuid {
     Uuid::from_u128((at.0.max(0) as u128) << 80)
 }
 
+/// Restricts to what a filter asks for, with the states of now.
+pub(super) fn push_filter(query: &mut QueryBuilder<super::Db>, filter: &PromotionFilter, now: UnixMillis) {
+    if let Some(store) = filter.store_id {
+        query.push(" AND store_id = ").push_bind(store.0);
+    }
+    if let Some(series) = filter.series_id {
+        query.push(" AND series_id = ").push_bind(series.0);
+    }
+    push_status(query, filter, now);
+    if let Some(category) = &filter.category {
+        query.push(" AND category = ").push_bind(category.clone());
+    }
+    if let Some(text) = &filter.text {
+        let pattern = format!(
+            "%{}%",
+            text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+        );
+        query.push(" AND search_text LIKE ").push_bind(pattern).push(" ESCAPE '\\'");
+    }
+}
+
 /// Restricts to promotions that are in a state *now*: a stored one lags behind its start and end.
 fn push_status(query: &mut QueryBuilder<super::Db>, filter: &PromotionFilter, now: UnixMillis) {
     let now = now.0;
@@ -431,10 +428,11 @@ fn push_status(query: &mut QueryBuilder<super::Db>, filter: &PromotionFilter, no
         Some(Status::Cancelled) => query.push(" AND status = 5"),
         None => query,
     };
-    if filter.status.is_none() && filter.current_only {
-        query.push(format!(" AND status IN (0, 1, 2, 3) AND (status = 0 OR ends_at > {now})"));
-    }
-    if !filter.drafts {
-        query.push(" AND status <> 0");
-    }
+    match (filter.status.is_none() && filter.current_only, filter.drafts) {
+        (true, true) => query.push(format!(" AND (status = 0 OR status IN (1, 2, 3) AND ends_at > {now})")),
+        // Without an OR, so that the index by cell and end serves.
+        (true, false) => query.push(format!(" AND status IN (1, 2, 3) AND ends_at > {now}")),
+        (false, true) => query,
+        (false, false) => query.push(" AND status <> 0"),
+    };
 }

@@ -10,7 +10,7 @@ use crate::wire::promotion::PromotionJson;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use flash_actors::jobs::occurrence_terms;
-use flash_actors::ports::catalogue::{ProductRow, SeriesRow, StaffRole, StoreRow};
+use flash_actors::ports::catalogue::{Created, ProductRow, SeriesRow, StaffRole, StoreRow};
 use flash_actors::ports::store::OutboxEvent;
 use flash_domain::event::Event;
 use flash_domain::ids::{EventId, ProductId, PromotionId, SeriesId};
@@ -265,7 +265,8 @@ async fn launch_once(
     let events = launch_events(ask, &record, now);
     let created = ask.state.catalogue.create_promotion(record, None, events, uses).await;
     let created = created.map_err(|error| ask.port(error))?;
-    if !draft {
+    // A repetition was activated by the request that made it, or will be by the scan.
+    if !draft && created == Created::Fresh {
         ask.state.engine.activate(id, starts_at).await;
     }
     keyed.created(ask, created, json(StatusCode::CREATED, &body))
@@ -300,6 +301,8 @@ async fn launch_series(
     let first = Some((first, occurrence.local_date.to_string()));
     let created = ask.state.catalogue.create_series(series, first, events, uses).await;
     let created = created.map_err(|error| ask.port(error))?;
-    ask.state.engine.activate(id, starts_at).await;
+    if created == Created::Fresh {
+        ask.state.engine.activate(id, starts_at).await;
+    }
     keyed.created(ask, created, json(StatusCode::CREATED, &body))
 }

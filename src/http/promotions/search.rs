@@ -2,21 +2,17 @@
 
 use crate::http::HttpState;
 use crate::http::context::{Answer, Ask, Query, ok, page};
-use crate::limits::SEARCH_MAX;
 use crate::wire::promotion::PromotionJson;
 use actix_web::{HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flash_actors::ports::catalogue::PromotionFilter;
-use flash_domain::geo::{Location, Reach, cover};
+use flash_actors::ports::catalogue::{Around, NearPlace, PromotionFilter};
+use flash_domain::geo::Location;
 use flash_domain::ids::{PromotionId, StoreId};
 use flash_domain::limits::{REACH_M_DEFAULT, REACH_M_MAX, REACH_M_MIN};
-use flash_domain::promotion::{PromotionRecord, Status};
+use flash_domain::promotion::Status;
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// A place in a list that is sorted by distance: millimetres, then id.
-type Place = (u64, Uuid);
 
 /// `GET /promotions`
 pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
@@ -55,7 +51,7 @@ pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
     match point {
         Some(point) => {
             let radius_m = radius_m.unwrap_or_else(|| f64::from(REACH_M_DEFAULT));
-            around(&ask, filter, point, radius_m, place, limit as usize).await
+            around(&ask, filter, Around { point, radius_m, after: place }, limit).await
         }
         None => {
             let now = state.engine.now().wall;
@@ -104,7 +100,7 @@ fn take_status(query: &mut Query) -> Option<Status> {
     status
 }
 
-fn take_place(query: &mut Query) -> Option<Place> {
+fn take_place(query: &mut Query) -> Option<NearPlace> {
     let text = query.text("cursor")?;
     let place = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| {
         let (distance, id) = bytes.split_at_checked(8)?;
@@ -116,52 +112,26 @@ fn take_place(query: &mut Query) -> Option<Place> {
     place
 }
 
-fn cursor_of((distance, id): Place) -> String {
+fn cursor_of((distance, id): NearPlace) -> String {
     let mut bytes = distance.to_be_bytes().to_vec();
     bytes.extend_from_slice(id.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Routes by cell, decides by distance: within the radius, and within the promotion's own reach.
-async fn around(
-    ask: &Ask<'_>,
-    mut filter: PromotionFilter,
-    point: Location,
-    radius_m: f64,
-    after: Option<Place>,
-    limit: usize,
-) -> Answer {
-    let cover = cover(point, radius_m);
-    let cells = cover.cells.iter().map(|cell| u64::from(*cell)).collect();
-    filter.cells = Some((u8::from(cover.resolution), cells));
+/// What is within the radius and within the promotion's own reach, nearest first.
+async fn around(ask: &Ask<'_>, mut filter: PromotionFilter, around: Around, limit: u32) -> Answer {
     filter.current_only = true;
     let now = ask.state.engine.now().wall;
-    let found = ask.state.catalogue.promotions(filter, now, None, SEARCH_MAX).await;
+    let found = ask.state.catalogue.promotions_around(filter, around, now, limit).await;
     let found = found.map_err(|error| ask.port(error))?;
-    let here = point.unit_vector();
-    let radius = Reach::new(radius_m);
-    let mut near: Vec<(Place, PromotionRecord)> = found
+    let next = found.items.last().filter(|_| found.more).map(|near| cursor_of(near.place));
+    let items: Vec<Value> = found
         .items
-        .into_iter()
-        .filter(|record| {
-            let there = record.store.location.unit_vector();
-            radius.narrower(Reach::new(f64::from(record.terms.reach_m))).within(&here, &there)
-        })
-        .map(|record| {
-            let distance_mm = (record.store.location.distance_m(point) * 1000.0).round() as u64;
-            ((distance_mm, record.id.0), record.at(now))
-        })
-        .filter(|(place, _)| after.is_none_or(|after| *place > after))
-        .collect();
-    near.sort_unstable_by_key(|(place, _)| *place);
-    let more = near.len() > limit;
-    near.truncate(limit);
-    let next = near.last().filter(|_| more).map(|(place, _)| cursor_of(*place));
-    let items: Vec<Value> = near
         .iter()
-        .map(|((distance_mm, _), record)| {
-            let mut body = PromotionJson::from(record);
-            body.distance_m = Some((distance_mm / 1000) as u32);
+        .map(|near| {
+            let record = near.record.at(now);
+            let mut body = PromotionJson::from(&record);
+            body.distance_m = Some((near.place.0 / 1000) as u32);
             serde_json::to_value(body).unwrap_or_default()
         })
         .collect();
