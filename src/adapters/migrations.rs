@@ -15,6 +15,7 @@ pub const SQLITE: Source = &[
     (3, "outbox by id", include_str!("../../migrations/sqlite/0003_outbox_by_id.sql")),
     (9, "claims in order", include_str!("../../migrations/sqlite/0009_claims_in_order.sql")),
     (10, "nearest", include_str!("../../migrations/sqlite/0010_nearest.sql")),
+    (11, "limit since", include_str!("../../migrations/sqlite/0011_limit_since.sql")),
 ];
 /// PostgreSQL's.
 pub const POSTGRES: Source = &[
@@ -23,6 +24,7 @@ pub const POSTGRES: Source = &[
     (3, "outbox by id", include_str!("../../migrations/postgres/0003_outbox_by_id.sql")),
     (9, "claims in order", include_str!("../../migrations/postgres/0009_claims_in_order.sql")),
     (10, "nearest", include_str!("../../migrations/postgres/0010_nearest.sql")),
+    (11, "limit since", include_str!("../../migrations/postgres/0011_limit_since.sql")),
 ];
 
 /// How a database's schema relates to this program's.

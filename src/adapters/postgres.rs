@@ -5,6 +5,8 @@ mod commit;
 
 #[path = "sql/accounts.rs"]
 mod accounts;
+#[path = "sql/audit.rs"]
+mod audit;
 #[path = "sql/catalogue.rs"]
 mod catalogue;
 #[path = "sql/engine.rs"]

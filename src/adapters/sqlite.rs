@@ -8,6 +8,8 @@ mod writer;
 
 #[path = "sql/accounts.rs"]
 mod accounts;
+#[path = "sql/audit.rs"]
+mod audit;
 #[path = "sql/catalogue.rs"]
 mod catalogue;
 #[path = "sql/engine.rs"]

@@ -92,9 +92,11 @@ impl World {
         }
     }
 
-    /// A live promotion that is stored.
+    /// A live promotion that is stored, of which one shopper may have as many units as they like.
     pub async fn live(&self, stock: u32) -> PromotionRecord {
-        self.stored(self.record(Status::Live, stock)).await
+        let mut record = self.record(Status::Live, stock);
+        record.terms.per_shopper_limit = None;
+        self.stored(record).await
     }
 
     pub async fn stored(&self, record: PromotionRecord) -> PromotionRecord {

@@ -114,6 +114,9 @@ impl Adapter {
         if report.disagreement.is_none() {
             report.disagreement = audit_keys(&mut snapshot).await?;
         }
+        if report.disagreement.is_none() {
+            report.disagreement = super::audit::audit_limits(&mut snapshot).await?;
+        }
         Ok(report)
     }
 }

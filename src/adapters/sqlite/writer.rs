@@ -178,7 +178,8 @@ fn update_promotion(connection: &Connection, commit: &Commit) -> Result<bool, Er
         let edited = connection
             .prepare_cached(
                 "UPDATE promotions SET price_amount = ?, stock = ?, per_shopper_limit = ?, starts_at = ?, ends_at = ?, \
-                 reach_m = ?, claim_within_m = ?, hold_seconds = ?, segments = ?, category = ?, held = ?, sold = ? \
+                 reach_m = ?, claim_within_m = ?, hold_seconds = ?, segments = ?, category = ?, held = ?, sold = ?, \
+                 limit_v = CASE WHEN per_shopper_limit IS ? THEN limit_v ELSE ? END \
                  WHERE id = ? AND epoch = ? AND commit_seq = ?",
             )?
             .execute(params![
@@ -194,6 +195,8 @@ fn update_promotion(connection: &Connection, commit: &Commit) -> Result<bool, Er
                 terms.category,
                 counters.held,
                 counters.sold,
+                terms.per_shopper_limit,
+                counters.v as i64,
                 id.as_bytes(),
                 commit.epoch,
                 commit.base_seq,
