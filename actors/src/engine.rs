@@ -117,6 +117,14 @@ struct Inner {
     closed: AtomicBool,
 }
 
+/// What a claim met at its promotion's owner.
+enum Met {
+    Draft,
+    /// The terms name segments, and the shopper's is not known yet.
+    SegmentMatters,
+    Decided(Result<Claim, ClaimRefusal>),
+}
+
 /// The engine. Clones are cheap and are one engine.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
@@ -196,10 +204,6 @@ impl Engine {
         let mut segment = None;
         for _ in 0..TRIES {
             let owner = self.owner(request.promotion_id).await?;
-            // A draft is nobody's business but its store's people's, and they don't claim.
-            if owner.look(|promotion| promotion.record().counters.status == Status::Draft) == Ok(true) {
-                return Err(EngineError::NotFound);
-            }
             let now = self.now();
             let code = self.0.mint.code(now.wall);
             let ask = ClaimAsk {
@@ -214,18 +218,26 @@ impl Engine {
             let decision = owner.decide(
                 now,
                 |promotion| {
-                    let must_know = segment.is_none() && !promotion.record().terms.segments.is_everybody();
-                    if must_know { None } else { Some(promotion.claim(&ask, now)) }
+                    let record = promotion.record();
+                    if record.counters.status == Status::Draft {
+                        Met::Draft
+                    } else if segment.is_none() && !record.terms.segments.is_everybody() {
+                        Met::SegmentMatters
+                    } else {
+                        Met::Decided(promotion.claim(&ask, now))
+                    }
                 },
-                |value| matches!(value, Some(Ok(_))),
+                |met| matches!(met, Met::Decided(Ok(_))),
             );
             match decision {
-                Ok(Decision { value: Some(result), settlement }) => {
+                Ok(Decision { value: Met::Decided(result), settlement }) => {
                     let claim = result.map_err(EngineError::Refused)?;
                     durable(settlement).await?;
                     return Ok(claim);
                 }
-                Ok(Decision { value: None, .. }) => {
+                // A draft is nobody's business but its store's people's, and they don't claim.
+                Ok(Decision { value: Met::Draft, .. }) => return Err(EngineError::NotFound),
+                Ok(Decision { value: Met::SegmentMatters, .. }) => {
                     let known = self.0.accounts.segment(request.user_id, now.wall).await;
                     segment = Some(known.map_err(|_| unavailable())?);
                 }

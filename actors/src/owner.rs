@@ -253,14 +253,6 @@ impl OwnerCell {
         }
     }
 
-    /// Looks at the owner without deciding anything.
-    ///
-    /// # Errors
-    /// [`NotServing`] when it is closed or stopped.
-    pub fn look<T>(&self, look: impl FnOnce(&Promotion) -> T) -> Result<T, NotServing> {
-        self.lock().map(|owner| look(&owner.promotion))
-    }
-
     /// The durable record as it is now.
     ///
     /// # Errors

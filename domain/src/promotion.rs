@@ -6,6 +6,7 @@
 
 mod acts;
 mod ask;
+mod ledger;
 mod life;
 mod record;
 
@@ -16,8 +17,9 @@ pub use record::{Change, Counters, ProductCopy, PromotionRecord, Status, StoreCo
 use crate::claim::{Claim, ClaimStatus};
 use crate::event::Event;
 use crate::geo::{Reach, UnitVector};
-use crate::ids::{ClaimId, UserId};
+use crate::ids::UserId;
 use crate::time::{MonoMillis, Now, UnixMillis};
+use ledger::{Kept, Ledger, Place};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
@@ -28,13 +30,11 @@ pub struct Promotion {
     store_point: UnitVector,
     /// The claim radius as a precomputed decision; `None` = anywhere.
     claim_reach: Option<Reach>,
-    claims: HashMap<ClaimId, Claim>,
+    claims: Ledger,
     /// Units held, confirmed or redeemed per shopper; shoppers with none are absent.
     units: HashMap<UserId, u32>,
-    /// Digest of (shopper, key) → claim. The claim's own key settles a collision.
-    keys: HashMap<u64, ClaimId>,
     /// Deadlines of holds; entries of holds that ended otherwise are dropped when they surface.
-    deadlines: BinaryHeap<Reverse<(MonoMillis, ClaimId)>>,
+    deadlines: BinaryHeap<Reverse<(MonoMillis, Place)>>,
     /// Decisions' results that nobody has collected yet.
     pending: Change,
 }
@@ -47,19 +47,18 @@ impl Promotion {
         let mut promotion = Self {
             store_point: record.store.location.unit_vector(),
             claim_reach: record.terms.claim_within_m.map(|m| Reach::new(f64::from(m))),
-            claims: HashMap::with_capacity(claims.len()),
+            claims: Ledger::new(record.id, record.store.id, claims.len()),
             units: HashMap::with_capacity(claims.len()),
-            keys: HashMap::with_capacity(claims.len()),
             deadlines: BinaryHeap::new(),
             pending: Change::default(),
             record,
         };
-        for claim in claims {
+        for claim in &claims {
+            let place = promotion.index(claim);
             if claim.status == ClaimStatus::Held {
                 let left_ms = claim.hold_expires_at.map_or(0, |at| at - now.wall).max(0);
-                promotion.deadlines.push(Reverse((now.mono + left_ms, claim.id)));
+                promotion.deadlines.push(Reverse((now.mono + left_ms, place)));
             }
-            promotion.index(claim);
         }
         promotion
     }
@@ -67,11 +66,6 @@ impl Promotion {
     /// The record as decided (which may be ahead of what is durable).
     pub fn record(&self) -> &PromotionRecord {
         &self.record
-    }
-
-    /// A claim of this promotion, as decided.
-    pub fn claim_of(&self, id: ClaimId) -> Option<&Claim> {
-        self.claims.get(&id)
     }
 
     /// Whether decisions wait to be collected.
@@ -166,8 +160,8 @@ impl Promotion {
     }
 
     fn next_deadline(&mut self) -> Option<MonoMillis> {
-        while let Some(&Reverse((deadline, id))) = self.deadlines.peek() {
-            if self.claims.get(&id).is_some_and(|claim| claim.status == ClaimStatus::Held) {
+        while let Some(&Reverse((deadline, place))) = self.deadlines.peek() {
+            if self.claims.kept(place).is_some_and(|kept| kept.status() == ClaimStatus::Held) {
                 return Some(deadline);
             }
             self.deadlines.pop();
@@ -180,20 +174,17 @@ impl Promotion {
             if deadline > now.mono {
                 break;
             }
-            let Some(Reverse((_, id))) = self.deadlines.pop() else { break };
-            self.release(id, ClaimStatus::Expired, now.wall);
+            let Some(Reverse((_, place))) = self.deadlines.pop() else { break };
+            self.release(place, ClaimStatus::Expired, now.wall);
         }
     }
 
     /// Ends a hold and returns its units, once.
-    fn release(&mut self, id: ClaimId, status: ClaimStatus, wall: UnixMillis) {
+    fn release(&mut self, place: Place, status: ClaimStatus, wall: UnixMillis) -> Option<Claim> {
         let was_empty = self.record.remaining() == 0;
         let v = self.bump(wall);
-        let Some(claim) = self.claims.get_mut(&id) else { return };
-        debug_assert_eq!(claim.status, ClaimStatus::Held);
-        claim.status = status;
-        claim.v = v;
-        claim.closed_at = Some(wall);
+        debug_assert_eq!(self.claims.kept(place).map(Kept::status), Some(ClaimStatus::Held));
+        let claim = self.claims.move_on(place, status, v, wall)?;
         self.record.counters.held -= claim.quantity;
         if let Some(units) = self.units.get_mut(&claim.user_id) {
             *units -= claim.quantity;
@@ -205,13 +196,13 @@ impl Promotion {
         if was_empty && self.record.counters.status == Status::Live {
             self.pending.events.push((v, Event::BackInStock));
         }
+        Some(claim)
     }
 
-    fn index(&mut self, claim: Claim) {
+    fn index(&mut self, claim: &Claim) -> Place {
         if claim.status.occupies() {
             *self.units.entry(claim.user_id).or_default() += claim.quantity;
         }
-        self.keys.insert(ask::key_digest(claim.user_id, &claim.idempotency_key), claim.id);
-        self.claims.insert(claim.id, claim);
+        self.claims.add(claim)
     }
 }

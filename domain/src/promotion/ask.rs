@@ -8,7 +8,6 @@ use crate::ids::{ClaimId, UserId};
 use crate::segment::Segment;
 use crate::time::{Now, UnixMillis};
 use std::cmp::Reverse;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A shopper's request for units. Id and code are made by the caller, who has the randomness.
 #[derive(Clone, Debug)]
@@ -29,14 +28,6 @@ pub struct ClaimAsk<'a> {
     pub redemption_code: &'a str,
 }
 
-/// What a claim's repetition compares: one (shopper, key) → 64 bits. Not secret; only the shopper can make their own
-/// keys collide, and is then refused.
-pub(super) fn key_digest(user_id: UserId, key: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (user_id, key).hash(&mut hasher);
-    hasher.finish()
-}
-
 impl Promotion {
     /// Decides a claim. An accepted request that is repeated with its key gets its first answer again, whatever
     /// happened since.
@@ -46,11 +37,9 @@ impl Promotion {
     pub fn claim(&mut self, ask: &ClaimAsk<'_>, now: Now) -> Result<Claim, ClaimRefusal> {
         let now = self.observe(now);
         self.advance(now);
-        let digest = key_digest(ask.user_id, ask.idempotency_key);
-        if let Some(first) = self.keys.get(&digest).and_then(|id| self.claims.get(id)) {
-            let same = first.user_id == ask.user_id
-                && *first.idempotency_key == *ask.idempotency_key
-                && first.quantity == ask.quantity;
+        let earlier = self.claims.find_by_key(ask.user_id, ask.idempotency_key);
+        if let Some(first) = earlier.and_then(|place| self.claims.claim(place)) {
+            let same = first.quantity == ask.quantity;
             return if same { Ok(first.first_answer()) } else { Err(ClaimRefusal::KeyReused) };
         }
         self.refuse_by_state()?;
@@ -134,9 +123,10 @@ impl Promotion {
             confirmed_at: (!held).then_some(now.wall),
             closed_at: None,
         };
+        let place = self.index(&claim);
         if held {
             self.record.counters.held += ask.quantity;
-            self.deadlines.push(Reverse((now.mono + hold_ms, claim.id)));
+            self.deadlines.push(Reverse((now.mono + hold_ms, place)));
         } else {
             self.record.counters.sold += ask.quantity;
             self.note_confirmed(&claim, v);
@@ -145,7 +135,6 @@ impl Promotion {
             self.pending.events.push((v, Event::SoldOut));
         }
         self.pending.claims.push(claim.clone());
-        self.index(claim.clone());
         claim
     }
 

@@ -4,7 +4,6 @@ use super::{Promotion, Status};
 use crate::claim::ClaimStatus;
 use crate::event::Event;
 use crate::geo::Reach;
-use crate::ids::ClaimId;
 use crate::money::Money;
 use crate::segment::Segments;
 use crate::terms::{Terms, Violation};
@@ -183,15 +182,8 @@ impl Promotion {
         self.advance(now);
         self.require(&[Status::Draft, Status::Scheduled, Status::Live, Status::Paused])?;
         self.enter(Status::Cancelled, Event::Cancelled, now.wall);
-        let mut held: Vec<ClaimId> = self
-            .claims
-            .values()
-            .filter(|claim| claim.status == ClaimStatus::Held)
-            .map(|claim| claim.id)
-            .collect();
-        held.sort_unstable();
-        for id in held {
-            self.release(id, ClaimStatus::Cancelled, now.wall);
+        for place in self.claims.held() {
+            self.release(place, ClaimStatus::Cancelled, now.wall);
         }
         Ok(())
     }
