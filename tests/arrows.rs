@@ -135,7 +135,7 @@ const DEPENDENCIES: [Dependencies; 3] = [
     Dependencies {
         manifest: "domain/Cargo.toml",
         // jiff: time zones and daylight saving of daily windows; its clock is not used (see above).
-        only: Some(&["h3o", "jiff", "serde", "thiserror", "uuid"]),
+        only: Some(&["h3o", "hashbrown", "jiff", "serde", "thiserror", "uuid"]),
         never: &[],
     },
     Dependencies {
