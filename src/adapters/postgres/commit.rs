@@ -16,17 +16,40 @@ use uuid::Uuid;
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// Promotions whose epoch and sequence match are updated; only their claims and events are written. Answers the ids that
-/// were updated.
+/// were updated. What claims share with their promotion comes from there.
 static COMMIT: LazyLock<String> = LazyLock::new(|| {
     statement(
-        "ON CONFLICT (id) DO UPDATE SET status = excluded.status, v = excluded.v, \
-         confirmed_at = excluded.confirmed_at, closed_at = excluded.closed_at",
+        "INSERT INTO claims (id, promotion_id, store_id, user_id, status, quantity, unit_amount, currency, hold_expires_at,
+        redemption_code, idempotency_key, first_v, created_at, v, confirmed_at, closed_at)
+    SELECT c.id, c.promotion_id, u.store_id, c.user_id, c.status, c.quantity, c.unit_amount, u.currency, c.hold_expires_at,
+        c.redemption_code, c.idempotency_key, c.first_v, c.created_at, c.v, c.confirmed_at, c.closed_at
+    FROM UNNEST($15::uuid[], $16::uuid[], $17::uuid[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[],
+        $22::text[], $23::text[], $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[])
+        AS c (id, promotion_id, user_id, status, quantity, unit_amount, hold_expires_at, redemption_code,
+        idempotency_key, first_v, created_at, v, confirmed_at, closed_at)
+    JOIN updated u ON u.id = c.promotion_id
+    ON CONFLICT (id) DO UPDATE SET status = excluded.status, v = excluded.v,
+        confirmed_at = excluded.confirmed_at, closed_at = excluded.closed_at",
     )
 });
-/// The same where every claim is new: an insertion that may meet its own row costs about a third more.
-static COMMIT_NEW: LazyLock<String> = LazyLock::new(|| statement(""));
+/// The same where every claim is as it was made: what follows from the rest is not sent, and an insertion that may meet
+/// its own row costs about a third more.
+static COMMIT_NEW: LazyLock<String> = LazyLock::new(|| {
+    statement(
+        "INSERT INTO claims (id, promotion_id, store_id, user_id, status, quantity, unit_amount, currency, hold_expires_at,
+        redemption_code, idempotency_key, first_v, created_at, v, confirmed_at)
+    SELECT c.id, c.promotion_id, u.store_id, c.user_id, c.status, c.quantity, c.unit_amount, u.currency, c.hold_expires_at,
+        c.redemption_code, c.idempotency_key, c.first_v, c.created_at, c.first_v,
+        CASE WHEN c.hold_expires_at IS NULL THEN c.created_at END
+    FROM UNNEST($15::uuid[], $16::uuid[], $17::uuid[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[],
+        $22::text[], $23::text[], $24::bigint[], $25::bigint[])
+        AS c (id, promotion_id, user_id, status, quantity, unit_amount, hold_expires_at, redemption_code,
+        idempotency_key, first_v, created_at)
+    JOIN updated u ON u.id = c.promotion_id",
+    )
+});
 
-fn statement(on_conflict: &str) -> String {
+fn statement(claimed: &str) -> String {
     format!(
         "WITH wanted AS (
     SELECT * FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
@@ -36,21 +59,13 @@ fn statement(on_conflict: &str) -> String {
     UPDATE promotions p SET status = w.status, held = w.held, sold = w.sold, v = w.v, decided_at = w.decided_at,
         commit_seq = w.seq
     FROM wanted w WHERE p.id = w.id AND p.epoch = w.epoch AND p.commit_seq = w.base_seq
-    RETURNING p.id
+    RETURNING p.id, p.store_id, p.currency
 ), claimed AS (
-    INSERT INTO claims (id, promotion_id, store_id, user_id, status, quantity, unit_amount, currency, hold_expires_at,
-        redemption_code, idempotency_key, first_v, v, created_at, confirmed_at, closed_at)
-    SELECT c.* FROM UNNEST($10::uuid[], $11::uuid[], $12::uuid[], $13::uuid[], $14::bigint[], $15::bigint[],
-        $16::bigint[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::bigint[], $22::bigint[],
-        $23::bigint[], $24::bigint[], $25::bigint[])
-        AS c (id, promotion_id, store_id, user_id, status, quantity, unit_amount, currency, hold_expires_at,
-        redemption_code, idempotency_key, first_v, v, created_at, confirmed_at, closed_at)
-    WHERE c.promotion_id IN (SELECT id FROM updated)
-    {on_conflict}
+    {claimed}
 ), noted AS (
     INSERT INTO outbox (id, promotion_id, v, event, created_at)
     SELECT e.id, e.promotion_id, e.v, e.event, e.created_at
-    FROM UNNEST($26::uuid[], $27::uuid[], $28::bigint[], $29::text[], $30::bigint[]) WITH ORDINALITY
+    FROM UNNEST($10::uuid[], $11::uuid[], $12::bigint[], $13::text[], $14::bigint[]) WITH ORDINALITY
         AS e (id, promotion_id, v, event, created_at, place)
     WHERE e.promotion_id IN (SELECT id FROM updated) ORDER BY e.place
 )
@@ -59,7 +74,7 @@ SELECT id FROM updated"
 }
 
 #[derive(Default)]
-struct Columns {
+struct Columns<'a> {
     id: Vec<Uuid>,
     epoch: Vec<i64>,
     base_seq: Vec<i64>,
@@ -69,26 +84,25 @@ struct Columns {
     sold: Vec<i64>,
     v: Vec<i64>,
     decided_at: Vec<i64>,
-    claims: Claims,
+    claims: Claims<'a>,
     events: Events,
 }
 
 #[derive(Default)]
-struct Claims {
+struct Claims<'a> {
     id: Vec<Uuid>,
     promotion_id: Vec<Uuid>,
-    store_id: Vec<Uuid>,
     user_id: Vec<Uuid>,
     status: Vec<i64>,
     quantity: Vec<i64>,
     unit_amount: Vec<i64>,
-    currency: Vec<String>,
     hold_expires_at: Vec<Option<i64>>,
-    redemption_code: Vec<String>,
-    idempotency_key: Vec<String>,
+    redemption_code: Vec<&'a str>,
+    idempotency_key: Vec<&'a str>,
     first_v: Vec<i64>,
-    v: Vec<i64>,
     created_at: Vec<i64>,
+    /// This and the following ones only where some claim has changed since it was made.
+    v: Vec<i64>,
     confirmed_at: Vec<Option<i64>>,
     closed_at: Vec<Option<i64>>,
 }
@@ -183,11 +197,11 @@ async fn apply(
     batch: &[Arc<Commit>],
     classify: fn(sqlx::Error) -> PortError,
 ) -> Result<Vec<PromotionId>, PortError> {
-    let columns = columns(batch)?;
-    let (claims, events) = (columns.claims, columns.events);
     let all_new = batch.iter().flat_map(|commit| &commit.claims).all(Claim::is_new);
+    let columns = columns(batch, all_new)?;
+    let (claims, events) = (columns.claims, columns.events);
     let sql = if all_new { &COMMIT_NEW } else { &COMMIT };
-    let updated = sqlx::query(AssertSqlSafe(sql.as_str()))
+    let mut query = sqlx::query(AssertSqlSafe(sql.as_str()))
         .bind(columns.id)
         .bind(columns.epoch)
         .bind(columns.base_seq)
@@ -197,37 +211,33 @@ async fn apply(
         .bind(columns.sold)
         .bind(columns.v)
         .bind(columns.decided_at)
-        .bind(claims.id)
-        .bind(claims.promotion_id)
-        .bind(claims.store_id)
-        .bind(claims.user_id)
-        .bind(claims.status)
-        .bind(claims.quantity)
-        .bind(claims.unit_amount)
-        .bind(claims.currency)
-        .bind(claims.hold_expires_at)
-        .bind(claims.redemption_code)
-        .bind(claims.idempotency_key)
-        .bind(claims.first_v)
-        .bind(claims.v)
-        .bind(claims.created_at)
-        .bind(claims.confirmed_at)
-        .bind(claims.closed_at)
         .bind(events.id)
         .bind(events.promotion_id)
         .bind(events.v)
         .bind(events.event)
         .bind(events.created_at)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(classify)?;
+        .bind(claims.id)
+        .bind(claims.promotion_id)
+        .bind(claims.user_id)
+        .bind(claims.status)
+        .bind(claims.quantity)
+        .bind(claims.unit_amount)
+        .bind(claims.hold_expires_at)
+        .bind(claims.redemption_code)
+        .bind(claims.idempotency_key)
+        .bind(claims.first_v)
+        .bind(claims.created_at);
+    if !all_new {
+        query = query.bind(claims.v).bind(claims.confirmed_at).bind(claims.closed_at);
+    }
+    let updated = query.fetch_all(&mut *connection).await.map_err(classify)?;
     updated
         .iter()
         .map(|row| Ok(PromotionId(row.try_get(0).map_err(|_| super::rows::corrupt("id"))?)))
         .collect()
 }
 
-fn columns(batch: &[Arc<Commit>]) -> Result<Columns, PortError> {
+fn columns(batch: &[Arc<Commit>], all_new: bool) -> Result<Columns<'_>, PortError> {
     let mut columns = Columns::default();
     for commit in batch {
         columns.id.push(commit.promotion_id.0);
@@ -243,20 +253,20 @@ fn columns(batch: &[Arc<Commit>]) -> Result<Columns, PortError> {
         for claim in &commit.claims {
             claims.id.push(claim.id.0);
             claims.promotion_id.push(claim.promotion_id.0);
-            claims.store_id.push(claim.store_id.0);
             claims.user_id.push(claim.user_id.0);
             claims.status.push(i64::from(claim.status.as_i16()));
             claims.quantity.push(i64::from(claim.quantity));
             claims.unit_amount.push(claim.unit_price.amount);
-            claims.currency.push(claim.unit_price.currency.as_str().to_owned());
             claims.hold_expires_at.push(claim.hold_expires_at.map(|at| at.0));
-            claims.redemption_code.push(claim.redemption_code.to_string());
-            claims.idempotency_key.push(claim.idempotency_key.to_string());
+            claims.redemption_code.push(&claim.redemption_code);
+            claims.idempotency_key.push(&claim.idempotency_key);
             claims.first_v.push(claim.first_v as i64);
-            claims.v.push(claim.v as i64);
             claims.created_at.push(claim.created_at.0);
-            claims.confirmed_at.push(claim.confirmed_at.map(|at| at.0));
-            claims.closed_at.push(claim.closed_at.map(|at| at.0));
+            if !all_new {
+                claims.v.push(claim.v as i64);
+                claims.confirmed_at.push(claim.confirmed_at.map(|at| at.0));
+                claims.closed_at.push(claim.closed_at.map(|at| at.0));
+            }
         }
         let events = &mut columns.events;
         for event in &commit.events {
