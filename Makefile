@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev deploy-check run test check test-rust test-js test-py test-conformance test-web fmt services bench load bench-web pictures
+.PHONY: help dev deploy-check run test check test-rust test-js test-py test-conformance test-web fmt services bench guard load bench-web pictures
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ services: ## Open a shell with a private PostgreSQL and Redis (FLASH_TEST_* are 
 
 bench: ## Measure the server against its limits, side by side (arguments: ARGS="--only claims")
 	@scripts/bench $(ARGS)
+
+guard: ## Count the instructions of the hot paths and compare them with the record (after make test or make bench)
+	@scripts/guard $(ARGS)
 
 load: ## Throw a scenario at a server and judge it (arguments: ARGS="city --html target/city.html")
 	@scripts/load $(ARGS)
