@@ -11,13 +11,17 @@ use actix_cors::Cors;
 use actix_http::HttpService;
 use actix_server::Server;
 use actix_service::map_config;
-use actix_web::body::MessageBody;
+use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, web};
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 use tracing::Instrument;
 
@@ -84,7 +88,7 @@ fn cors(origins: &[String]) -> Cors {
 async fn dress<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B, Unsaid>>, Error> {
     let began = Instant::now();
     let id =
         request.headers().get(REQUEST_ID).filter(|id| is_request_id(id)).cloned().unwrap_or_else(fresh_id);
@@ -122,7 +126,40 @@ async fn dress<B: MessageBody>(
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     headers.insert(REQUEST_ID, id);
-    Ok(response)
+    Ok(if response.request().method() == Method::HEAD {
+        leave_body_out(response)
+    } else {
+        response.map_into_left_body()
+    })
+}
+
+/// The body of an answer to HEAD: none, whatever the encoder thinks it should be.
+struct Unsaid;
+
+impl MessageBody for Unsaid {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<web::Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
+}
+
+/// Leaves the body out here already, and ends the connection. actix-http does it too, but by the request that it read last:
+/// among pipelined ones that may be a later one, and the client would take the body for the next answer's head.
+fn leave_body_out<B: MessageBody>(response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B, Unsaid>> {
+    response.map_body(|head, body| {
+        let size = if head.status == StatusCode::NOT_MODIFIED { BodySize::None } else { body.size() };
+        if let BodySize::Sized(bytes) = size {
+            head.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
+        }
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
+        EitherBody::right(Unsaid)
+    })
 }
 
 /// From here on the peer of a request that trusted proxies passed on is its client.

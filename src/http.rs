@@ -8,6 +8,7 @@ pub mod bench;
 pub mod body;
 pub mod claims;
 pub mod context;
+pub mod errors_page;
 pub mod form;
 pub mod idempotency;
 pub mod me;

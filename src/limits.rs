@@ -2,6 +2,8 @@
 
 /// Bytes of a request's body; the largest thing that the contract lets anybody send is far below.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Fields that one refusal names; a body of nothing but short unknown ones would get an answer many times its size.
+pub const FIELD_ERRORS_MAX: usize = 100;
 /// Bytes of a live frame and of a message of several.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a message on `bench/echo`, which the conformance suite drives to its own bounds.
@@ -24,6 +26,8 @@ pub const CONNECTIONS_PER_WORKER_MAX: usize = 1_000_000;
 pub const BACKLOG: i32 = 8_192;
 /// How long a client may take to send a request's head.
 pub const REQUEST_HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a request's body may take after its head: one that stays away would hold its connection for ever.
+pub const REQUEST_BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long a connection may be idle between requests.
 pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);
 /// Bytes that one read takes from a live socket; the buffer is shared by all sessions of a thread.

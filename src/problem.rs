@@ -7,6 +7,7 @@ mod map;
 pub use code::Code;
 pub use language::Language;
 
+use crate::limits::FIELD_ERRORS_MAX;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -51,8 +52,9 @@ impl Problem {
         }
     }
 
-    /// Invalid input: every field at once.
-    pub fn invalid(errors: Vec<FieldError>, language: Language) -> Self {
+    /// Invalid input: every field at once, as far as anybody reads.
+    pub fn invalid(mut errors: Vec<FieldError>, language: Language) -> Self {
+        errors.truncate(FIELD_ERRORS_MAX);
         Self { errors, ..Self::new(Code::Invalid, language) }
     }
 

@@ -15,7 +15,7 @@ use actix::{Actor, ArbiterHandle};
 use flash_domain::claim::{ActRefusal, Claim, ClaimRefusal};
 use flash_domain::geo::Location;
 use flash_domain::ids::{ClaimId, PromotionId, UserId};
-use flash_domain::promotion::{ClaimAsk, LifeRefusal, Promotion, PromotionRecord, Status, TermsPatch};
+use flash_domain::promotion::{ClaimAsk, LifeRefusal, Promotion, PromotionRecord, TermsPatch};
 use flash_domain::segment::Segment;
 use flash_domain::time::{Now, UnixMillis};
 use std::sync::Arc;
@@ -119,7 +119,7 @@ struct Inner {
 
 /// What a claim met at its promotion's owner.
 enum Met {
-    Draft,
+    Hidden,
     /// The terms name segments, and the shopper's is not known yet.
     SegmentMatters,
     Decided(Result<Claim, ClaimRefusal>),
@@ -219,8 +219,8 @@ impl Engine {
                 now,
                 |promotion| {
                     let record = promotion.record();
-                    if record.counters.status == Status::Draft {
-                        Met::Draft
+                    if record.is_hidden() {
+                        Met::Hidden
                     } else if segment.is_none() && !record.terms.segments.is_everybody() {
                         Met::SegmentMatters
                     } else {
@@ -236,7 +236,7 @@ impl Engine {
                     return Ok(claim);
                 }
                 // A draft is nobody's business but its store's people's, and they don't claim.
-                Ok(Decision { value: Met::Draft, .. }) => return Err(EngineError::NotFound),
+                Ok(Decision { value: Met::Hidden, .. }) => return Err(EngineError::NotFound),
                 Ok(Decision { value: Met::SegmentMatters, .. }) => {
                     let known = self.0.accounts.segment(request.user_id, now.wall).await;
                     segment = Some(known.map_err(|_| unavailable())?);

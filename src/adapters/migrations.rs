@@ -16,6 +16,7 @@ pub const SQLITE: Source = &[
     (9, "claims in order", include_str!("../../migrations/sqlite/0009_claims_in_order.sql")),
     (10, "nearest", include_str!("../../migrations/sqlite/0010_nearest.sql")),
     (11, "limit since", include_str!("../../migrations/sqlite/0011_limit_since.sql")),
+    (15, "withdrawn", include_str!("../../migrations/sqlite/0015_withdrawn.sql")),
 ];
 /// PostgreSQL's.
 pub const POSTGRES: Source = &[
@@ -25,6 +26,7 @@ pub const POSTGRES: Source = &[
     (9, "claims in order", include_str!("../../migrations/postgres/0009_claims_in_order.sql")),
     (10, "nearest", include_str!("../../migrations/postgres/0010_nearest.sql")),
     (11, "limit since", include_str!("../../migrations/postgres/0011_limit_since.sql")),
+    (15, "withdrawn", include_str!("../../migrations/postgres/0015_withdrawn.sql")),
 ];
 
 /// How a database's schema relates to this program's.

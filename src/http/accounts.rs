@@ -50,7 +50,12 @@ pub fn is_email(text: &str) -> bool {
     });
     shaped
         && text.chars().count() <= EMAIL.max
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c))
+}
+
+/// What is not seen, and makes two addresses look like one: zero-width characters, marks of direction.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Takes an e-mail address, in lower case.
@@ -219,8 +224,21 @@ mod tests {
         for good in ["a@localhost", "a@b.co", "ana.maría+x@correo.example", "a@xn--bcher-kva.example"] {
             assert!(is_email(good), "{good}");
         }
-        for bad in ["", "a", "@", "a@", "@b", "a@b@c", "a@.b", "a@b.", "a@b..c", "a b@c", "a@b c", "a@b\u{0}"]
-        {
+        for bad in [
+            "",
+            "a",
+            "@",
+            "a@",
+            "@b",
+            "a@b@c",
+            "a@.b",
+            "a@b.",
+            "a@b..c",
+            "a b@c",
+            "a@b c",
+            "a@b\u{0}",
+            "a@b\u{200b}",
+        ] {
             assert!(!is_email(bad), "{bad}");
         }
     }

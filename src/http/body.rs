@@ -1,6 +1,7 @@
 //! A body's JSON text as a value, with the members that an object has twice. Serde keeps the last of them, another parser
 //! the first: who checks one and acts on the other is deceived, so none is taken. Knows nothing of fields and requests.
 
+use crate::limits::FIELD_ERRORS_MAX;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
@@ -9,7 +10,8 @@ use std::fmt;
 pub struct Body {
     /// The value. Of members that are there twice it has the first.
     pub value: Value,
-    /// JSON pointers of the members that are there more than once, each once, in the text's order.
+    /// JSON pointers of the members that are there more than once, each once, in the text's order; the first
+    /// [`FIELD_ERRORS_MAX`].
     pub repeated: Vec<String>,
 }
 
@@ -20,7 +22,8 @@ pub struct Body {
 pub fn read(text: &[u8]) -> Result<Body, serde_json::Error> {
     let mut repeated = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Reader { pointer: String::new(), repeated: &mut repeated }.deserialize(&mut deserializer)?;
+    let value =
+        Reader { place: &mut String::new(), repeated: &mut repeated }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(Body { value, repeated })
 }
@@ -30,15 +33,15 @@ pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// Reads the value at a place.
+/// Reads the value at a place. The place is one text for all: a copy per value would be quadratic in a body of long names.
 struct Reader<'a> {
-    pointer: String,
+    place: &'a mut String,
     repeated: &'a mut Vec<String>,
 }
 
 impl Reader<'_> {
-    fn below(&mut self, part: &str) -> Reader<'_> {
-        Reader { pointer: format!("{}/{}", self.pointer, escape(part)), repeated: self.repeated }
+    fn here(&mut self) -> Reader<'_> {
+        Reader { place: self.place, repeated: self.repeated }
     }
 }
 
@@ -87,25 +90,33 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = items.next_element_seed(self.below(&values.len().to_string()))? {
-            values.push(value);
+        let end = self.place.len();
+        loop {
+            self.place.push('/');
+            self.place.push_str(&values.len().to_string());
+            let value = items.next_element_seed(self.here())?;
+            self.place.truncate(end);
+            match value {
+                Some(value) => values.push(value),
+                None => break,
+            }
         }
         Ok(Value::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Value, A::Error> {
         let mut fields = Map::new();
+        let end = self.place.len();
         while let Some(name) = members.next_key::<String>()? {
-            let below = self.below(&name);
-            let pointer = below.pointer.clone();
-            let value = members.next_value_seed(below)?;
-            if fields.contains_key(&name) {
-                if !self.repeated.contains(&pointer) {
-                    self.repeated.push(pointer);
-                }
-            } else {
+            self.place.push('/');
+            self.place.push_str(&escape(&name));
+            let value = members.next_value_seed(self.here())?;
+            if !fields.contains_key(&name) {
                 fields.insert(name, value);
+            } else if self.repeated.len() < FIELD_ERRORS_MAX && !self.repeated.contains(self.place) {
+                self.repeated.push(self.place.clone());
             }
+            self.place.truncate(end);
         }
         Ok(Value::Object(fields))
     }

@@ -2,13 +2,14 @@
 
 use super::HttpState;
 use super::context::{Answer, Ask, Query, Refusal, json, ok, page};
-use super::form::{Bounds, Form};
+use super::form::{Bounds, Form, is_json};
 use crate::auth::Principal;
 use crate::problem::{Code, Problem};
 use crate::wire::claim::ClaimJson;
 use crate::wire::time;
 use actix_web::http::StatusCode;
-use actix_web::http::header::ACCEPT;
+use actix_web::http::header::{Accept, Header, Quality};
+use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, web};
 use flash_actors::engine::ClaimRequest;
 use flash_actors::ports::catalogue::StaffRole;
@@ -16,7 +17,6 @@ use flash_domain::claim::Claim;
 use flash_domain::geo::Location;
 use flash_domain::ids::{ClaimId, PromotionId, StoreId};
 use flash_domain::limits::PER_SHOPPER_LIMIT_MAX;
-use flash_domain::promotion::Status;
 use serde::Deserialize;
 use serde_json::json as object;
 
@@ -49,7 +49,8 @@ pub async fn read_claim(ask: &Ask<'_>, payload: web::Payload) -> Result<ClaimFie
     if let Ok(ClaimBody { quantity, location }) = serde_json::from_slice(&body) {
         let quantity = quantity.unwrap_or(1);
         // Serde also takes a sequence for an object; the contract does not.
-        if (1..=PER_SHOPPER_LIMIT_MAX).contains(&quantity) && !body.contains(&b'[') {
+        let fine = (1..=PER_SHOPPER_LIMIT_MAX).contains(&quantity) && !body.contains(&b'[');
+        if fine && is_json(ask.request) {
             return Ok(ClaimFields { quantity, location, key: key? });
         }
     }
@@ -86,7 +87,7 @@ impl Ask<'_> {
     /// A draft is not there for who claims.
     async fn unless_no_promotion(&self, id: PromotionId, refusal: Refusal) -> Refusal {
         match self.state.engine.promotion(id).await {
-            Ok(Some(record)) if record.counters.status != Status::Draft => refusal,
+            Ok(Some(record)) if !record.is_hidden() => refusal,
             Ok(_) => self.problem(Code::NotFound),
             Err(error) => self.port(error),
         }
@@ -217,12 +218,23 @@ pub async fn of_promotion(request: HttpRequest, state: web::Data<HttpState>) -> 
     let mut query = Query::of(&ask)?;
     let (limit, after) = (query.limit(), query.cursor::<ClaimId>());
     query.finish()?;
-    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    if accept.split(',').any(|kind| kind.trim().starts_with("text/csv")) {
+    if prefers_csv(&request) {
         return csv(&ask, record.id).await;
     }
     let found = state.catalogue.claims_on(record.id, after, limit).await.map_err(|error| ask.port(error))?;
     page(&found, |(claim, name)| staff_json(claim, name), |(claim, _)| claim.id.0)
+}
+
+/// Whether a request would rather have CSV than JSON, which is what it gets if it does not mind.
+fn prefers_csv(request: &HttpRequest) -> bool {
+    let Ok(mut accept) = Accept::parse(request) else { return false };
+    accept.retain(|kind| kind.quality > Quality::ZERO);
+    let known = |kind: &Mime| match kind.essence_str() {
+        "text/csv" | "text/*" => Some(true),
+        "application/json" | "application/*" | "*/*" => Some(false),
+        _ => None,
+    };
+    accept.ranked().iter().find_map(known).unwrap_or(false)
 }
 
 /// Claims per page of the CSV; it is written page by page.

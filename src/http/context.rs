@@ -2,7 +2,7 @@
 
 use super::HttpState;
 use crate::auth::{Principal, TokenError};
-use crate::limits::BODY_BYTES_MAX;
+use crate::limits::{BODY_BYTES_MAX, REQUEST_BODY_TIMEOUT};
 use crate::problem::{Code, FieldError, Language, Problem};
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -21,7 +21,9 @@ use serde::Serialize;
 use serde_json::json;
 use std::fmt;
 use std::str::FromStr;
+use std::task::Poll;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// A handler's answer.
 pub type Answer = Result<HttpResponse, Refusal>;
@@ -60,6 +62,10 @@ pub fn answer_problem(problem: &Problem) -> HttpResponse {
     response.insert_header(("Content-Language", problem.language().tag()));
     if status == StatusCode::UNAUTHORIZED {
         response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    }
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of the body may still come, and must not be taken for the next request.
+        response.force_close();
     }
     if let Some(ms) = problem.retry_after_ms {
         response.insert_header((RETRY_AFTER, ms.div_ceil(1000)));
@@ -184,21 +190,31 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// An id from the path. What is not a UUID is nothing that exists.
+    /// An id from the path, in the one form that answers have. What is not a UUID is nothing that exists.
     ///
     /// # Errors
     /// 404.
     pub fn id<T: From<Uuid>>(&self, name: &str) -> Result<T, Refusal> {
         let text = self.request.match_info().get(name).unwrap_or("");
-        Uuid::try_parse(text).map(T::from).map_err(|_| self.problem(Code::NotFound))
+        let id = Uuid::try_parse(text).ok().filter(|_| text.len() == Hyphenated::LENGTH);
+        id.map(T::from).ok_or_else(|| self.problem(Code::NotFound))
     }
 
-    /// The whole body, at most 64 KiB.
+    /// The whole body, at most 64 KiB, within [`REQUEST_BODY_TIMEOUT`].
     ///
     /// # Errors
-    /// 413, 400 when it breaks off.
+    /// 413, 400 when it breaks off, 408 when it does not come.
     pub async fn body(&self, payload: web::Payload) -> Result<web::Bytes, Refusal> {
-        match payload.to_bytes_limited(BODY_BYTES_MAX).await {
+        let mut reading = std::pin::pin!(payload.to_bytes_limited(BODY_BYTES_MAX));
+        // Most bodies come with their head, and need no timer.
+        let read = match futures_util::poll!(reading.as_mut()) {
+            Poll::Ready(read) => read,
+            Poll::Pending => match tokio::time::timeout(REQUEST_BODY_TIMEOUT, reading).await {
+                Ok(read) => read,
+                Err(_) => return Err(self.problem(Code::RequestTimeout)),
+            },
+        };
+        match read {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(_)) => Err(self.problem(Code::BadRequest)),
             Err(_) => Err(self.problem(Code::BodyTooLarge)),

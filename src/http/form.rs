@@ -4,6 +4,7 @@ use super::body::{self, Body};
 use super::context::{Ask, Refusal};
 use crate::problem::{Code, FieldError, Language, Problem};
 use crate::wire::time;
+use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_TYPE;
 use flash_domain::geo::Location;
 use flash_domain::money::{Currency, Money};
@@ -34,12 +35,8 @@ impl Form {
     /// # Errors
     /// 400 `malformed_json`, 415 for another content type.
     pub fn parse(ask: &Ask<'_>, body: &[u8]) -> Result<Self, Refusal> {
-        if let Some(kind) = ask.request.headers().get(CONTENT_TYPE) {
-            let kind =
-                kind.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-            if !body.is_empty() && kind != "application/json" && !kind.ends_with("+json") {
-                return Err(ask.problem(Code::UnsupportedMediaType));
-            }
+        if !body.is_empty() && !is_json(ask.request) {
+            return Err(ask.problem(Code::UnsupportedMediaType));
         }
         Self::of(ask, body)
     }
@@ -259,26 +256,48 @@ impl Form {
             self.wrong_type(name, "Debe ser {amount, currency}.", "Must be {amount, currency}.");
             return None;
         };
-        let amount = parts.remove("amount").and_then(|amount| amount.as_i64());
-        if amount.is_none() {
-            self.wrong_type(
-                &format!("{name}/amount"),
-                "Debe ser un número entero.",
-                "Must be a whole number.",
-            );
+        let amount = match parts.remove("amount") {
+            None | Some(Value::Null) => {
+                self.required(&format!("{name}/amount"));
+                None
+            }
+            Some(amount) => self.check_amount(&format!("{name}/amount"), &amount),
+        };
+        let currency = match parts.remove("currency") {
+            None | Some(Value::Null) => {
+                self.required(&format!("{name}/currency"));
+                None
+            }
+            Some(code) => self.check_currency(&format!("{name}/currency"), &code),
+        };
+        self.refuse_rest(name, parts);
+        Some((amount, currency))
+    }
+
+    fn check_amount(&mut self, name: &str, value: &Value) -> Option<i64> {
+        let Value::Number(number) = value else {
+            self.wrong_type(name, "Debe ser un número entero.", "Must be a whole number.");
+            return None;
+        };
+        if number.is_f64() {
+            self.wrong_type(name, "Debe ser un número entero.", "Must be a whole number.");
+        } else if number.as_i64().is_none() {
+            self.refuse(&format!("/{name}"), "out_of_range", "Está fuera de rango.", "Is out of range.");
         }
-        let currency =
-            parts.remove("currency").and_then(|code| code.as_str().and_then(|code| code.parse().ok()));
+        number.as_i64()
+    }
+
+    fn check_currency(&mut self, name: &str, value: &Value) -> Option<Currency> {
+        let currency = value.as_str().and_then(|code| code.parse().ok());
         if currency.is_none() {
             self.refuse(
-                &format!("/{name}/currency"),
+                &format!("/{name}"),
                 "invalid",
                 "Debe ser un código ISO 4217, como COP.",
                 "Must be an ISO 4217 code, as in COP.",
             );
         }
-        self.refuse_rest(name, parts);
-        Some((amount, currency))
+        currency
     }
 
     /// Takes a place that may be absent.
@@ -338,7 +357,7 @@ impl Form {
         value
     }
 
-    fn refuse_rest(&mut self, within: &str, rest: Map<String, Value>) {
+    pub(super) fn refuse_rest(&mut self, within: &str, rest: Map<String, Value>) {
         for name in rest.keys() {
             self.refuse(
                 &format!("/{within}/{}", body::escape(name)),
@@ -373,6 +392,18 @@ impl Form {
             Err(Refusal(Problem::invalid(self.errors, self.language)))
         }
     }
+}
+
+/// Whether a request's body is JSON by its content type, or none is named.
+pub fn is_json(request: &HttpRequest) -> bool {
+    let Some(kind) = request.headers().get(CONTENT_TYPE) else { return true };
+    let kind = kind.as_bytes();
+    // What nearly everybody sends, without a further look.
+    if kind == b"application/json" {
+        return true;
+    }
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    kind == b"application/json" || kind.ends_with(b"+json")
 }
 
 fn malformed(error: &serde_json::Error, language: Language) -> Problem {

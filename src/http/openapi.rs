@@ -142,7 +142,13 @@ fn responses(row: &RouteRow) -> Value {
         codes.push(Code::NotFound);
     }
     if !row.body.is_empty() {
-        codes.extend([Code::MalformedJson, Code::Invalid, Code::BodyTooLarge, Code::UnsupportedMediaType]);
+        codes.extend([
+            Code::MalformedJson,
+            Code::Invalid,
+            Code::BodyTooLarge,
+            Code::RequestTimeout,
+            Code::UnsupportedMediaType,
+        ]);
     }
     codes.sort_by_key(|code| (code.status(), code.as_str()));
     codes.dedup();

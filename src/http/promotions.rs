@@ -1,10 +1,11 @@
 //! Promotions: launch, look, edit, life cycle, statistics.
 
+mod daily;
 mod launch;
 mod search;
 
+pub(crate) use daily::take_daily;
 pub use launch::launch;
-pub(crate) use launch::take_daily;
 pub use search::list;
 
 use super::HttpState;
@@ -34,7 +35,7 @@ fn take_segments(form: &mut Form) -> Option<Segments> {
 }
 
 impl Ask<'_> {
-    /// A promotion that the caller may see: a draft only the store's people.
+    /// A promotion that the caller may see: a draft, also one that was called off, only the store's people.
     ///
     /// # Errors
     /// 404.
@@ -42,7 +43,7 @@ impl Ask<'_> {
         let visitor = self.visitor()?;
         let found = self.state.engine.promotion(id).await.map_err(|error| self.port(error))?;
         let record = found.ok_or_else(|| self.problem(Code::NotFound))?;
-        if record.counters.status == Status::Draft {
+        if record.is_hidden() {
             let role = match visitor {
                 Some(principal) => {
                     let role = self.state.catalogue.role_at(record.store.id, principal.user_id).await;
@@ -136,7 +137,17 @@ pub async fn publish(request: HttpRequest, state: web::Data<HttpState>, payload:
     let ask = Ask::new(&request, &state);
     let record = ask.own_promotion(StaffRole::Manager).await?;
     ask.no_fields(payload).await?;
-    ask.life(state.engine.publish(record.id).await)
+    let published = state.engine.publish(record.id).await;
+    if published.is_ok() {
+        // A store that closed since it was looked up has nobody who could call the sale off.
+        let found = state.catalogue.store(record.store.id).await.map_err(|error| ask.port(error))?;
+        if found.is_none() {
+            let called_off = state.engine.cancel(record.id).await;
+            called_off.map_err(|error| Refusal(Problem::from_life(error, ask.language)))?;
+            return Err(ask.problem(Code::NotFound));
+        }
+    }
+    ask.life(published)
 }
 
 /// `POST /promotions/{id}/pause`

@@ -278,6 +278,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: Arc<HttpState>) {
         ("/readyz", get().to(system::readyz)),
         ("/metrics", get().to(system::metrics)),
         ("/openapi.json", get().to(super::openapi::document)),
+        ("/docs/errors", get().to(super::errors_page::show)),
     ] {
         let resource = web::resource(path).route(route);
         config.service(resource.default_service(web::to(system::method_not_allowed)));

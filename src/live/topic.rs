@@ -64,7 +64,7 @@ async fn read(session: &Conversation, id: PromotionId) -> Result<(PromotionRecor
         Some(user) => state.catalogue.role_at(record.store.id, user).await.map_err(failed)?.is_some(),
         None => false,
     };
-    if record.counters.status == Status::Draft && !staff {
+    if record.is_hidden() && !staff {
         return Err(ReplyError::PERMISSION_DENIED);
     }
     // What is durable may be ahead of what watchers were told: an update that is on its way must not seem old then.

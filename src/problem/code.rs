@@ -69,6 +69,8 @@ pub enum Code {
     ProductUnavailable,
     /// Something changed meanwhile; look again and retry.
     Conflict,
+    /// The body did not arrive in time.
+    RequestTimeout,
     /// The body is larger than 64 KiB.
     BodyTooLarge,
     /// The address is too long.
@@ -99,7 +101,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, by status.
-    pub const ALL: [Code; 45] = [
+    pub const ALL: [Code; 46] = [
         Self::MalformedJson,
         Self::BadRequest,
         Self::Unauthenticated,
@@ -132,6 +134,7 @@ impl Code {
         Self::StillInUse,
         Self::ProductUnavailable,
         Self::Conflict,
+        Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UriTooLong,
         Self::UnsupportedMediaType,
@@ -182,6 +185,7 @@ impl Code {
             Self::StillInUse => "still_in_use",
             Self::ProductUnavailable => "product_unavailable",
             Self::Conflict => "conflict",
+            Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::UriTooLong => "uri_too_long",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -230,6 +234,7 @@ impl Code {
             | Self::StillInUse
             | Self::ProductUnavailable
             | Self::Conflict => 409,
+            Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::UriTooLong => 414,
             Self::UnsupportedMediaType => 415,
@@ -277,6 +282,7 @@ impl Code {
             Self::StillInUse => ("Todavía en uso", "Still in use"),
             Self::ProductUnavailable => ("Producto no disponible", "Product unavailable"),
             Self::Conflict => ("Conflicto", "Conflict"),
+            Self::RequestTimeout => ("Petición demasiado lenta", "Request too slow"),
             Self::BodyTooLarge => ("Cuerpo demasiado grande", "Body too large"),
             Self::UriTooLong => ("Dirección demasiado larga", "Address too long"),
             Self::UnsupportedMediaType => ("Tipo no admitido", "Unsupported media type"),
@@ -386,6 +392,7 @@ impl Code {
                 "Algo cambió entretanto; consulte e inténtelo de nuevo.",
                 "Something changed meanwhile; look again and retry.",
             ),
+            Self::RequestTimeout => ("El cuerpo no llegó a tiempo.", "The body did not arrive in time."),
             Self::BodyTooLarge => ("El cuerpo supera los 64 KiB.", "The body is larger than 64 KiB."),
             Self::UriTooLong => ("La dirección es demasiado larga.", "The address is too long."),
             Self::UnsupportedMediaType => ("Envíe application/json.", "Send application/json."),

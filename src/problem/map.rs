@@ -90,7 +90,18 @@ impl Problem {
             ClaimRefusal::LimitReached { limit } => {
                 problem(Code::LimitReached).with("per_shopper_limit", limit)
             }
-            ClaimRefusal::SoldOut { remaining } => problem(Code::SoldOut).with("remaining", remaining),
+            ClaimRefusal::SoldOut { remaining } => {
+                let mut problem = problem(Code::SoldOut).with("remaining", remaining);
+                if remaining > 0 {
+                    // Fewer than were asked for, and none that could come back.
+                    let (es, en) = (
+                        format!("Solo quedan {remaining} unidades."),
+                        format!("Only {remaining} units are left."),
+                    );
+                    problem.detail = language.choose(&es, &en).to_owned();
+                }
+                problem
+            }
             ClaimRefusal::AllHeld { remaining, retry_after_ms } => {
                 problem(Code::AllHeld).with("remaining", remaining).retry_after(retry_after_ms)
             }

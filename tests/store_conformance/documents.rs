@@ -249,6 +249,37 @@ pub async fn promotions_are_listed(place: Place) {
     assert_eq!((page.items.len(), page.more, page.items[0].id), (2, false, all[2]));
 }
 
+/// A draft that was called off is told from a sale that was: only who sees drafts finds it.
+pub async fn what_was_withdrawn_is_hidden(place: Place) {
+    let world = World::new(place.ready().await).await;
+    let (catalogue, engine) = (&world.stores.catalogue, &world.stores.store);
+    let draft = world.stored(world.record(Status::Draft, 5)).await;
+    let sale = world.stored(world.record(Status::Scheduled, 5)).await;
+    for record in [&draft, &sale] {
+        let loaded = engine.load(record.id).await.unwrap().unwrap().record;
+        assert!(!loaded.counters.withdrawn);
+        let mut called_off = commit(&loaded, 1, 1, Vec::new());
+        called_off.counters.status = Status::Cancelled;
+        if record.id == draft.id {
+            called_off.counters.withdrawn = true;
+            called_off.terms = Some(Box::new(record.terms.clone()));
+        }
+        assert!(engine.commit(vec![called_off.into()]).await.unwrap().stale.is_empty());
+        let now = engine.peek(record.id).await.unwrap().unwrap();
+        assert_eq!(now.counters.status, Status::Cancelled);
+        assert_eq!(now.is_hidden(), record.id == draft.id);
+    }
+    for status in [None, Some(Status::Cancelled)] {
+        let ids = async |drafts: bool| {
+            let filter = PromotionFilter { status, drafts, ..PromotionFilter::default() };
+            let page = catalogue.promotions(filter, NOW, None, 100).await.unwrap();
+            page.items.into_iter().map(|record| record.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(false).await, [sale.id]);
+        assert_eq!(ids(true).await, [sale.id, draft.id]);
+    }
+}
+
 /// Promotions are found around a place and by a part of a name; what means something in LIKE means
 /// nothing here.
 pub async fn promotions_are_searched(place: Place) {

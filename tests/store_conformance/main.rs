@@ -80,6 +80,7 @@ suite! {
         an_occurrence_follows_its_series,
         a_series_lives,
         promotions_are_listed,
+        what_was_withdrawn_is_hidden,
         promotions_are_searched,
         claims_are_listed,
         a_store_ends_or_launches;

@@ -87,7 +87,7 @@ impl World {
                 image_url: self.product.image_url.clone(),
             },
             terms: terms(stock),
-            counters: Counters { status, held: 0, sold: 0, v: 1, decided_at: NOW },
+            counters: Counters { status, held: 0, sold: 0, v: 1, decided_at: NOW, withdrawn: false },
             created_at: NOW,
         }
     }

@@ -210,7 +210,7 @@ fn record(id: u128, v: u64, status: Status, reach_m: u32) -> PromotionRecord {
             segments: Segments::default(),
             category: Some(if id.is_multiple_of(2) { "even" } else { "odd" }.to_owned()),
         },
-        counters: Counters { status, held: 0, sold: 0, v, decided_at: UnixMillis(0) },
+        counters: Counters { status, held: 0, sold: 0, v, decided_at: UnixMillis(0), withdrawn: false },
         created_at: UnixMillis(0),
     }
 }

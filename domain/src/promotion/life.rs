@@ -181,6 +181,11 @@ impl Promotion {
         let now = self.observe(now);
         self.advance(now);
         self.require(&[Status::Draft, Status::Scheduled, Status::Live, Status::Paused])?;
+        if self.record.counters.status == Status::Draft {
+            self.record.counters.withdrawn = true;
+            // Stores write what hides a promotion with its terms, so that commits of claims need not carry it.
+            self.pending.terms_changed = true;
+        }
         self.enter(Status::Cancelled, Event::Cancelled, now.wall);
         for place in self.claims.held() {
             self.release(place, ClaimStatus::Cancelled, now.wall);

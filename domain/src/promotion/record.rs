@@ -100,11 +100,13 @@ pub struct Counters {
     pub v: u64,
     /// Owner time of the last decision; owner time never goes behind it.
     pub decided_at: UnixMillis,
+    /// Whether it was called off while it was a draft: then it was never anybody's but the store's people's, and stays so.
+    pub withdrawn: bool,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { status: Status::Draft, held: 0, sold: 0, v: 0, decided_at: UnixMillis(0) }
+        Self { status: Status::Draft, held: 0, sold: 0, v: 0, decided_at: UnixMillis(0), withdrawn: false }
     }
 }
 
@@ -128,6 +130,11 @@ pub struct PromotionRecord {
 }
 
 impl PromotionRecord {
+    /// Whether only the store's people may see it: a draft, or what was one when it was called off.
+    pub fn is_hidden(&self) -> bool {
+        self.counters.status == Status::Draft || self.counters.withdrawn
+    }
+
     /// Units that can be claimed.
     pub fn remaining(&self) -> u32 {
         self.terms.stock - self.counters.held - self.counters.sold

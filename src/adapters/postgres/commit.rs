@@ -164,7 +164,8 @@ async fn with_terms(
         sqlx::query(
             "UPDATE promotions SET price_amount = $4, stock = $5, per_shopper_limit = $6, starts_at = $7, ends_at = $8, \
              reach_m = $9, claim_within_m = $10, hold_seconds = $11, segments = $12, category = $13, held = $14, \
-             sold = $15, limit_v = CASE WHEN per_shopper_limit IS NOT DISTINCT FROM $6 THEN limit_v ELSE $16 END \
+             sold = $15, limit_v = CASE WHEN per_shopper_limit IS NOT DISTINCT FROM $6 THEN limit_v ELSE $16 END, \
+             withdrawn = $17 \
              WHERE id = $1 AND epoch = $2 AND commit_seq = $3",
         )
         .bind(commit.promotion_id.0)
@@ -183,6 +184,7 @@ async fn with_terms(
         .bind(i64::from(commit.counters.held))
         .bind(i64::from(commit.counters.sold))
         .bind(commit.counters.v as i64)
+        .bind(commit.counters.withdrawn)
         .execute(&mut *connection)
         .await
         .map_err(certain)?;

@@ -270,7 +270,10 @@ impl Adapter {
     }
 
     pub(super) async fn fetch_product(&self, id: ProductId) -> Result<Option<ProductRow>, PortError> {
-        let sql = format!("SELECT {PRODUCT} FROM products WHERE id = $1 AND deleted_at IS NULL");
+        let sql = format!(
+            "SELECT {PRODUCT} FROM products WHERE id = $1 AND deleted_at IS NULL \
+             AND EXISTS (SELECT 1 FROM stores s WHERE s.id = products.store_id AND s.deleted_at IS NULL)"
+        );
         let row = sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch_optional(self.reader()).await;
         row.map_err(certain)?.as_ref().map(rows::product).transpose()
     }

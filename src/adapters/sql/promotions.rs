@@ -425,7 +425,9 @@ fn push_status(query: &mut QueryBuilder<super::Db>, filter: &PromotionFilter, no
         Some(Status::Ended) => {
             query.push(format!(" AND (status = 4 OR (status IN (1, 2, 3) AND ends_at <= {now}))"))
         }
-        Some(Status::Cancelled) => query.push(" AND status = 5"),
+        Some(Status::Cancelled) => {
+            query.push(if filter.drafts { " AND status = 5" } else { " AND status = 5 AND NOT withdrawn" })
+        }
         None => query,
     };
     match (filter.status.is_none() && filter.current_only, filter.drafts) {
@@ -433,6 +435,6 @@ fn push_status(query: &mut QueryBuilder<super::Db>, filter: &PromotionFilter, no
         // Without an OR, so that the index by cell and end serves.
         (true, false) => query.push(format!(" AND status IN (1, 2, 3) AND ends_at > {now}")),
         (false, true) => query,
-        (false, false) => query.push(" AND status <> 0"),
+        (false, false) => query.push(" AND status <> 0 AND NOT withdrawn"),
     };
 }

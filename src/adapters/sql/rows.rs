@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// Columns of a promotion, in the order that [`promotion`] reads them by name.
 pub const PROMOTION: &str = "id, series_id, store_id, store_name, store_lat, store_lng, product_id, product_name, \
      product_image_url, price_amount, currency, original_amount, stock, per_shopper_limit, starts_at, ends_at, reach_m, \
-     claim_within_m, hold_seconds, segments, category, status, held, sold, v, decided_at, created_at";
+     claim_within_m, hold_seconds, segments, category, status, held, sold, v, decided_at, withdrawn, created_at";
 
 /// Columns of a claim.
 pub const CLAIM: &str = "id, promotion_id, store_id, user_id, status, quantity, unit_amount, currency, \
@@ -122,6 +122,7 @@ pub fn promotion(row: &DbRow) -> Result<PromotionRecord, PortError> {
             sold: unsigned(row, "sold")?,
             v: version(row, "v")?,
             decided_at: UnixMillis(int(row, "decided_at")?),
+            withdrawn: flag(row, "withdrawn")?,
         },
         created_at: UnixMillis(int(row, "created_at")?),
     })

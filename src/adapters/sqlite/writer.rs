@@ -185,7 +185,7 @@ fn update_promotion(connection: &Connection, commit: &Commit) -> Result<bool, Er
             .prepare_cached(
                 "UPDATE promotions SET price_amount = ?, stock = ?, per_shopper_limit = ?, starts_at = ?, ends_at = ?, \
                  reach_m = ?, claim_within_m = ?, hold_seconds = ?, segments = ?, category = ?, held = ?, sold = ?, \
-                 limit_v = CASE WHEN per_shopper_limit IS ? THEN limit_v ELSE ? END \
+                 limit_v = CASE WHEN per_shopper_limit IS ? THEN limit_v ELSE ? END, withdrawn = ? \
                  WHERE id = ? AND epoch = ? AND commit_seq = ?",
             )?
             .execute(params![
@@ -203,6 +203,7 @@ fn update_promotion(connection: &Connection, commit: &Commit) -> Result<bool, Er
                 counters.sold,
                 terms.per_shopper_limit,
                 counters.v as i64,
+                counters.withdrawn,
                 id.as_bytes(),
                 commit.epoch,
                 commit.base_seq,

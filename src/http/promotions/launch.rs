@@ -1,5 +1,6 @@
 //! Launching: from a merchant's fields to a promotion, or to a series with its next occurrence.
 
+use super::daily::take_daily;
 use super::{CATEGORY, take_segments};
 use crate::http::HttpState;
 use crate::http::context::{Answer, Ask, Refusal, json};
@@ -18,7 +19,7 @@ use flash_domain::limits::*;
 use flash_domain::money::{Currency, Money};
 use flash_domain::promotion::{Counters, ProductCopy, PromotionRecord, Status, StoreCopy};
 use flash_domain::segment::Segments;
-use flash_domain::series::{DailyWindow, RawDailyWindow};
+use flash_domain::series::DailyWindow;
 use flash_domain::terms::Terms;
 use flash_domain::time::UnixMillis;
 
@@ -159,33 +160,6 @@ async fn find_product(
         );
     }
     Ok(found)
-}
-/// `None`: no daily window asked for. `Some(None)`: asked for, but wrong (and noted).
-pub(crate) fn take_daily(form: &mut Form) -> Option<Option<DailyWindow>> {
-    let value = form.take("daily")?;
-    let raw: Result<RawDailyWindow, _> = serde_json::from_value(value);
-    let window = match raw {
-        Ok(raw) => raw.check(),
-        Err(_) => {
-            form.refuse(
-                "/daily",
-                "wrong_type",
-                "Debe ser {from, to, timezone, start_date, end_date?}.",
-                "Must be {from, to, timezone, start_date, end_date?}.",
-            );
-            return Some(None);
-        }
-    };
-    match window {
-        Ok(window) => Some(Some(window)),
-        Err(errors) => {
-            for error in errors {
-                let text = error.to_string();
-                form.refuse(&format!("/daily{}", error.field()), "invalid", &text, &text);
-            }
-            Some(None)
-        }
-    }
 }
 
 /// Notes every bound that the terms break, and a sale that is over before it begins.
