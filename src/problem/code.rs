@@ -33,6 +33,8 @@ pub enum Code {
     NotFound,
     /// This route does not take that method.
     MethodNotAllowed,
+    /// The body did not arrive in time.
+    RequestTimeout,
     /// There is an account with that e-mail.
     EmailTaken,
     /// No units are left.
@@ -69,8 +71,6 @@ pub enum Code {
     ProductUnavailable,
     /// Something changed meanwhile; look again and retry.
     Conflict,
-    /// The body did not arrive in time.
-    RequestTimeout,
     /// The body is larger than 64 KiB.
     BodyTooLarge,
     /// The address is too long.
@@ -116,6 +116,7 @@ impl Code {
         Self::TooFar,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
         Self::EmailTaken,
         Self::SoldOut,
         Self::AllHeld,
@@ -134,7 +135,6 @@ impl Code {
         Self::StillInUse,
         Self::ProductUnavailable,
         Self::Conflict,
-        Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::UriTooLong,
         Self::UnsupportedMediaType,
