@@ -28,7 +28,7 @@ const REGISTRATIONS_AT_ONCE: usize = 4;
 /// Sales that are launched out of everybody's reach to learn how long a launch takes here and now.
 const PILOTS: usize = 64;
 /// How much longer than that the launches may take.
-const SLACK: f64 = 1.6;
+const SLACK: f64 = 3.0;
 /// Time between the last launch and the first phase.
 const LEAD_US: Micros = 1_500_000;
 
