@@ -22,7 +22,9 @@ pub const CLAIMS_PER_USER_BURST: u32 = 100;
 pub const FORGET_QUIET_PERIOD: std::time::Duration = std::time::Duration::from_secs(60);
 /// Connections of one worker; actix's own default would bind below the file limit.
 pub const CONNECTIONS_PER_WORKER_MAX: usize = 1_000_000;
-/// Connections that wait to be accepted: a spike of a few thousand shoppers in one moment.
+/// Connections that wait to be accepted (the kernel keeps at most `net.core.somaxconn` of them): a spike of a few thousand
+/// shoppers in one moment. Beyond that a client's first packet is dropped and sent again a second later; the standard
+/// library's listeners have 128.
 pub const BACKLOG: i32 = 8_192;
 /// How long a client may take to send a request's head.
 pub const REQUEST_HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);

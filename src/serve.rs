@@ -147,6 +147,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     let listener =
         TcpListener::bind(settings.bind).map_err(|error| ServeError::Bind(settings.bind, error))?;
+    let widened = socket2::SockRef::from(&listener).listen(limits::BACKLOG);
+    widened.map_err(|error| ServeError::Bind(settings.bind, error))?;
     let address = listener.local_addr().map_err(|error| ServeError::Bind(settings.bind, error))?;
     let stores = open(&settings).await?;
     let running = start(&settings, stores, lock)?;
