@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, openSync, closeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright';
 import { freePort } from '../sdk/js/lib/server.js';
 
@@ -186,3 +187,12 @@ export async function shows(locator, pattern) {
 
 export const card = (page, promotion) => page.locator(`[data-testid=deal][data-id="${promotion.id}"]`);
 export const isLive = (page) => shows(page.getByTestId('connection'), /Live|En vivo/);
+
+/** No violation of WCAG 2.2 A and AA on the page as it is now. */
+export async function accessible(page, what) {
+  // What is still fading in has other colours than it will have.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Infinity).map((one) => one.finished)));
+  const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();
+  const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join(' | ')}`);
+  assert.deepEqual(told, [], what);
+}

@@ -90,6 +90,7 @@ export const en = {
   'deals.segments': 'For {segments} shoppers',
   'deals.follow': 'Follow store',
   'deals.following': 'Following',
+  'deals.unfollow': 'Unfollow',
   'deals.limit.one': 'One per person',
   'deals.limit.many': 'Up to {n} per person',
   'deals.no-limit': 'No limit per person',

@@ -92,6 +92,7 @@ export const es: Record<keyof typeof en, string> = {
   'deals.segments': 'Para compradores: {segments}',
   'deals.follow': 'Seguir tienda',
   'deals.following': 'Siguiendo',
+  'deals.unfollow': 'Dejar de seguir',
   'deals.limit.one': 'Una por persona',
   'deals.limit.many': 'Hasta {n} por persona',
   'deals.no-limit': 'Sin límite por persona',

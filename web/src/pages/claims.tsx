@@ -1,7 +1,7 @@
 // One's claims: what is to do first, then what was; and the stores that one follows.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { get } from '../core/api';
+import { call, get } from '../core/api';
 import { cancel, claims, confirm, isOver, promotionOf } from '../core/claims';
 import { dateTime, money } from '../core/format';
 import type { Claim, ClaimStatus, Page, Promotion, Store } from '../core/types';
@@ -9,7 +9,7 @@ import { plural, t } from '../i18n';
 import { Code } from '../ui/code';
 import { Tile } from '../ui/deal';
 import { Icon } from '../ui/icons';
-import { Countdown, Dialog, Empty, reason, say } from '../ui/kit';
+import { Countdown, Dialog, Empty, reason, Refused, say } from '../ui/kit';
 
 const BADGE: Record<ClaimStatus, string> = { held: 'warn', confirmed: 'good', redeemed: '', expired: 'bad', cancelled: '' };
 
@@ -63,20 +63,32 @@ function Row({ claim, onShow }: { claim: Claim; onShow: () => void }) {
 
 function Followed() {
   const stores = useSignal<Store[] | null>(null);
-  useEffect(() => {
-    get<Page<Store>>('/stores?followed=true&limit=100').then((page) => (stores.value = page.items), () => undefined);
-  }, []);
-  if (!stores.value) return null;
+  const failure = useSignal<unknown>(null);
+  const attempt = (work: Promise<unknown>) => void work.then(() => (failure.value = null), (error) => (failure.value = error));
+  const load = async () => {
+    stores.value = (await get<Page<Store>>('/stores?followed=true&limit=100')).items;
+  };
+  useEffect(() => attempt(load()), []);
+  if (!stores.value) return <Refused error={failure.value} />;
   return (
     <section class="stack">
       <h2>{t('followed.title')}</h2>
+      <Refused error={failure.value} />
       {stores.value.length === 0 && <p class="muted">{t('followed.none')}</p>}
       <ul class="stack tight">
         {stores.value.map((store) => (
-          <li class="choice" key={store.id}>
+          <li class="choice" key={store.id} data-testid="followed">
             <Icon name="store" />
             <strong>{store.name}</strong>
-            <span class="muted small clip">{store.address}</span>
+            <span class="muted small clip grow">{store.address}</span>
+            <button
+              class="button small"
+              type="button"
+              aria-label={`${t('deals.unfollow')}: ${store.name}`}
+              onClick={() => attempt(call('DELETE', `/stores/${store.id}/follow`).then(load))}
+            >
+              {t('deals.unfollow')}
+            </button>
           </li>
         ))}
       </ul>

@@ -126,11 +126,11 @@ function Stat({ label, value, tone, id }: { label: string; value: string; tone?:
 
 function Handles({ promotion, load }: { promotion: Promotion; load: () => Promise<void> }) {
   const action = useAction();
-  const sure = useSignal<'cancel' | 'series' | null>(null);
+  const sure = useSignal(false);
   const act = (method: string, path: string, body?: unknown) =>
     action.run(async () => {
       await call(method, path, body);
-      sure.value = null;
+      sure.value = false;
       if (method === 'DELETE' && path.startsWith('/promotions')) go(`/merchant/stores/${promotion.store_id}`);
       else await load();
     });
@@ -152,28 +152,24 @@ function Handles({ promotion, load }: { promotion: Promotion; load: () => Promis
         {open && button(m('board.extend'), () => act('PATCH', path, { ends_at: extended() }))}
         {open && button(m('board.add-stock'), () => act('PATCH', path, { stock: promotion.stock + 10 }))}
         {open && (
-          <button class="button danger" type="button" onClick={() => (sure.value = 'cancel')}>
+          <button class="button danger" type="button" onClick={() => (sure.value = true)}>
             {m('board.cancel')}
           </button>
         )}
         {status === 'draft' && button(m('board.delete'), () => act('DELETE', path))}
         {promotion.series_id && (
-          <button class="button danger" type="button" onClick={() => (sure.value = 'series')}>
-            {m('board.end-series')}
-          </button>
+          <a class="button" href={`/merchant/series/${promotion.series_id}`}>
+            <Icon name="clock" size={18} />
+            {m('board.daily')}
+          </a>
         )}
       </div>
       <Refused error={action.error} />
       {sure.value && (
-        <Dialog title={m(sure.value === 'cancel' ? 'board.cancel' : 'board.end-series')} onClose={() => (sure.value = null)}>
-          {sure.value === 'cancel' && <p>{m('board.cancel.sure')}</p>}
-          <button
-            class="button danger block"
-            type="button"
-            disabled={action.busy}
-            onClick={() => (sure.value === 'cancel' ? act('POST', `${path}/cancel`) : act('DELETE', `/series/${promotion.series_id}`))}
-          >
-            {m(sure.value === 'cancel' ? 'board.cancel' : 'board.end-series')}
+        <Dialog title={m('board.cancel')} onClose={() => (sure.value = false)}>
+          <p>{m('board.cancel.sure')}</p>
+          <button class="button danger block" type="button" disabled={action.busy} onClick={() => act('POST', `${path}/cancel`)}>
+            {m('board.cancel')}
           </button>
         </Dialog>
       )}
@@ -243,7 +239,7 @@ export function Board({ id }: { id: string }) {
   if (!promotion) {
     return (
       <div class="page">
-        {board.failure.value !== null ? <p class="notice bad">{reason(board.failure.value)}</p> : <div class="spinner" role="status" aria-label={t('common.loading')} />}
+        {board.failure.value !== null ? <Refused error={board.failure.value} /> : <div class="spinner" role="status" aria-label={t('common.loading')} />}
       </div>
     );
   }
@@ -268,7 +264,7 @@ export function Board({ id }: { id: string }) {
         </div>
         <Handles promotion={promotion} load={board.load} />
       </header>
-      {board.failure.value !== null && <p class="notice">{reason(board.failure.value)}</p>}
+      <Refused error={board.failure.value} />
       <dl class="tiles">
         <Stat label={m('board.remaining')} value={`${count(remaining)} / ${count(stock)}`} tone="flame" id="remaining" />
         <Stat label={m('board.held')} value={count(held)} id="held" />

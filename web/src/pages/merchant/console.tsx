@@ -1,28 +1,28 @@
 // The merchant console: one's stores, a store's pages, and a promotion's live board, by path.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { all, create, get } from '../../core/api';
-import { freshKey } from '../../core/ids';
-import { here } from '../../core/place';
+import { all, get } from '../../core/api';
 import { go, parts } from '../../core/router';
-import type { Place, Store } from '../../core/types';
+import type { Store } from '../../core/types';
 import { t } from '../../i18n';
-import { PickMap } from '../../map/pick-map';
 import { Icon, type IconName } from '../../ui/icons';
-import { Dialog, Empty, Field, fieldErrors, reason, Refused, useAction } from '../../ui/kit';
+import { Empty, Refused } from '../../ui/kit';
 import { Board } from './board';
 import { Launch } from './launch';
 import { NotificationStats } from './notification-stats';
 import { Products } from './products';
 import { Redeem } from './redeem';
 import { Sales } from './sales';
+import { SeriesPage } from './series';
 import { Staff } from './staff';
+import { StoreDialog, StoreSettings } from './store-form';
 import { m } from './words';
 import '../../styles/console.css';
 
 export function Console() {
   const [, kind, id, tab] = parts.value;
   if (kind === 'promotions' && id) return <Board key={id} id={id} />;
+  if (kind === 'series' && id) return <SeriesPage key={id} id={id} />;
   if (kind === 'stores' && id) return <StorePage key={id} id={id} tab={tab ?? 'sales'} />;
   return <Stores />;
 }
@@ -43,7 +43,7 @@ function Stores() {
           {m('stores.new')}
         </button>
       </div>
-      {failure.value !== null && <p class="notice bad">{reason(failure.value)}</p>}
+      <Refused error={failure.value} />
       {stores.value?.length === 0 && (
         <Empty icon="store" title={m('stores.none')}>
           <p>{m('stores.none.lead')}</p>
@@ -70,67 +70,17 @@ function Stores() {
   );
 }
 
-function StoreDialog({ onClose, onDone }: { onClose: () => void; onDone: (store: Store) => void }) {
-  const action = useAction();
-  const errors = fieldErrors(action.error);
-  const place = useSignal<Place>({ lat: here.value?.lat ?? 6.2442, lng: here.value?.lng ?? -75.5812 });
-  const key = useSignal(freshKey());
-  const coordinate = (name: 'lat' | 'lng', bound: number) => (
-    <Field
-      label={m(`stores.${name}`)}
-      type="number"
-      step="any"
-      min={-bound}
-      max={bound}
-      required
-      value={place.value[name]}
-      onChange={(event) => (place.value = { ...place.value, [name]: event.currentTarget.valueAsNumber })}
-      error={errors[`/location/${name}`]}
-    />
-  );
-  return (
-    <Dialog title={m('stores.new')} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const body = { name: form.get('name'), address: form.get('address'), timezone: form.get('timezone'), location: place.value };
-          action.run(async () => {
-            // What was refused and put right is another request.
-            const store = await create<Store>('/stores', body, key.value).catch((error: unknown) => {
-              key.value = freshKey();
-              throw error;
-            });
-            onDone(store);
-          });
-        }}
-      >
-        <Field label={m('stores.name')} name="name" required error={errors['/name']} />
-        <Field label={m('stores.address')} name="address" required error={errors['/address']} />
-        <Field label={m('stores.timezone')} name="timezone" required defaultValue={Intl.DateTimeFormat().resolvedOptions().timeZone} error={errors['/timezone']} />
-        <p class="legend">{m('stores.place')}</p>
-        <PickMap label={m('stores.place')} place={place.value} onPick={(next) => (place.value = next)} />
-        <div class="columns">
-          {coordinate('lat', 90)}
-          {coordinate('lng', 180)}
-        </div>
-        <Refused error={action.error} />
-        <button class="button primary big" type="submit" disabled={action.busy}>
-          {m('stores.create')}
-        </button>
-      </form>
-    </Dialog>
-  );
-}
-
 const TABS = [
   ['sales', 'bolt'],
   ['products', 'box'],
   ['redeem', 'ticket'],
   ['staff', 'people'],
   ['notifications', 'bell'],
+  ['settings', 'pin'],
 ] as const satisfies readonly (readonly [string, IconName])[];
+
+/** Tabs that clerks have no business with. */
+const MANAGERS_ONLY: string[] = ['staff', 'settings'];
 
 function StorePage({ id, tab }: { id: string; tab: string }) {
   const store = useSignal<Store | null>(null);
@@ -160,9 +110,9 @@ function StorePage({ id, tab }: { id: string; tab: string }) {
           </a>
         )}
       </div>
-      {failure.value !== null && <p class="notice bad">{reason(failure.value)}</p>}
+      <Refused error={failure.value} />
       <nav class="tabs" aria-label={found?.name ?? t('nav.merchant')}>
-        {TABS.filter(([name]) => name !== 'staff' || manages).map(([name, icon]) => (
+        {TABS.filter(([name]) => manages || !MANAGERS_ONLY.includes(name)).map(([name, icon]) => (
           <a key={name} class="tab" href={`/merchant/stores/${id}/${name}`} aria-current={tab === name ? 'page' : undefined}>
             <Icon name={icon} size={18} />
             {m(`tab.${name}`)}
@@ -175,6 +125,7 @@ function StorePage({ id, tab }: { id: string; tab: string }) {
       {found && tab === 'redeem' && <Redeem store={found} />}
       {found && tab === 'staff' && <Staff store={found} />}
       {found && tab === 'notifications' && <NotificationStats store={found} />}
+      {found && manages && tab === 'settings' && <StoreSettings store={found} onSaved={(next) => (store.value = next)} />}
     </div>
   );
 }

@@ -12,24 +12,10 @@ import { PickMap } from '../../map/pick-map';
 import { Icon } from '../../ui/icons';
 import { Empty, Field, fieldErrors, Refused, useAction } from '../../ui/kit';
 import { ProductDialog, minor } from './products';
+import { Daily, dailyOf, Details, local, Reach, termsOf } from './terms';
 import { m } from './words';
 
 type When = 'now' | 'scheduled' | 'daily';
-const REACH_M = { min: 50, max: 50_000 };
-/** The slider is logarithmic: a block and a metropolis are both a thumb's width. */
-const toSlider = (reach: number) => Math.round((1000 * Math.log(reach / REACH_M.min)) / Math.log(REACH_M.max / REACH_M.min));
-const fromSlider = (value: number) => {
-  const exact = REACH_M.min * (REACH_M.max / REACH_M.min) ** (value / 1000);
-  const step = exact < 1000 ? 50 : exact < 10_000 ? 100 : 1000;
-  return Math.min(REACH_M.max, Math.max(REACH_M.min, Math.round(exact / step) * step));
-};
-
-/** A moment as `datetime-local` shows it. */
-function local(ms: number): string {
-  const at = new Date(ms);
-  return new Date(ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
 /** Shoppers per square metre where a sale of this store is live; null where none is. */
 async function density(store: Store): Promise<number | null> {
   const live = await get<Page<Promotion>>(`/promotions?store_id=${store.id}&status=live&limit=5`);
@@ -41,31 +27,18 @@ async function density(store: Store): Promise<number | null> {
 
 function body(form: FormData, when: When, reach: number, segments: string[], product: Product, timezone: string, draft: boolean) {
   const text = (name: string) => String(form.get(name) ?? '').trim();
-  const number = (name: string) => (text(name) === '' ? null : Number(text(name)));
   const window =
     when === 'daily'
-      ? {
-          daily: {
-            from: text('from'),
-            to: text('to'),
-            timezone,
-            start_date: text('first'),
-            ...(text('last') ? { end_date: text('last') } : {}),
-          },
-        }
+      ? { daily: dailyOf(form, timezone) }
       : when === 'scheduled'
         ? { starts_at: new Date(text('starts')).toISOString(), ends_at: new Date(text('ends')).toISOString() }
-        : { ends_at: new Date(now() + (number('minutes') ?? 30) * 60_000).toISOString() };
+        : { ends_at: new Date(now() + Number(text('minutes') || '30') * 60_000).toISOString() };
+  const { category, segments: chosen, ...terms } = termsOf(form, product.price.currency, reach, segments);
   return {
     product_id: product.id,
-    price: { amount: minor(text('price'), product.price.currency), currency: product.price.currency },
-    stock: number('stock') ?? 0,
-    per_shopper_limit: number('limit'),
-    reach_m: reach,
-    claim_within_m: number('claim'),
-    hold_seconds: number('hold') ?? 60,
-    ...(segments.length > 0 ? { segments } : {}),
-    ...(text('category') ? { category: text('category') } : {}),
+    ...terms,
+    ...(chosen.length > 0 ? { segments: chosen } : {}),
+    ...(category ? { category } : {}),
     ...(draft ? { draft: true } : {}),
     ...window,
   };
@@ -74,20 +47,11 @@ function body(form: FormData, when: When, reach: number, segments: string[], pro
 function Window({ when, errors }: { when: When; errors: Record<string, string> }) {
   const start = now();
   if (when === 'now') return <Field label={m('launch.minutes')} name="minutes" type="number" min={1} max={129_600} required defaultValue="30" error={errors['/ends_at']} />;
-  if (when === 'scheduled') {
-    return (
-      <div class="columns">
-        <Field label={m('launch.starts')} name="starts" type="datetime-local" step={1} required defaultValue={local(start + 600_000)} error={errors['/starts_at']} />
-        <Field label={m('launch.ends')} name="ends" type="datetime-local" step={1} required defaultValue={local(start + 4_200_000)} error={errors['/ends_at']} />
-      </div>
-    );
-  }
+  if (when === 'daily') return <Daily errors={errors} />;
   return (
     <div class="columns">
-      <Field label={m('launch.from')} name="from" type="time" required defaultValue="17:00" error={errors['/daily/from']} />
-      <Field label={m('launch.to')} name="to" type="time" required defaultValue="19:00" error={errors['/daily/to']} />
-      <Field label={m('launch.first')} name="first" type="date" required defaultValue={local(start).slice(0, 10)} error={errors['/daily/start_date']} />
-      <Field label={`${m('launch.last')} (${t('common.optional')})`} name="last" type="date" error={errors['/daily/end_date']} />
+      <Field label={m('launch.starts')} name="starts" type="datetime-local" step={1} required defaultValue={local(start + 600_000)} error={errors['/starts_at']} />
+      <Field label={m('launch.ends')} name="ends" type="datetime-local" step={1} required defaultValue={local(start + 4_200_000)} error={errors['/ends_at']} />
     </div>
   );
 }
@@ -211,41 +175,8 @@ export function Launch({ store }: { store: Store }) {
           </div>
         </div>
         <Window key={when.value} when={when.value} errors={errors} />
-        <label class="field">
-          <span class="legend">{m('launch.reach', { distance: metres(reach.value) })}</span>
-          <input class="range" type="range" min={0} max={1000} step={1} value={toSlider(reach.value)} onInput={(event) => (reach.value = fromSlider(event.currentTarget.valueAsNumber))} />
-          {errors['/reach_m'] && <span class="error">{errors['/reach_m']}</span>}
-        </label>
-        <details>
-          <summary>{m('launch.more')}</summary>
-          <div class="stack">
-            <div class="columns">
-              <Field label={m('launch.limit')} name="limit" type="number" min={1} max={1000} defaultValue="1" error={errors['/per_shopper_limit']} />
-              <Field label={m('launch.hold')} name="hold" type="number" min={0} max={3600} defaultValue="60" error={errors['/hold_seconds']} />
-            </div>
-            <Field label={m('launch.claim')} name="claim" type="number" min={50} defaultValue="2000" error={errors['/claim_within_m']} />
-            <Field label={`${m('launch.category')} (${t('common.optional')})`} name="category" error={errors['/category']} />
-            <div class="plain" role="group" aria-label={m('launch.segments')}>
-              <span class="legend">{m('launch.segments')}</span>
-              <div class="row wrap">
-                {(['new', 'regular', 'frequent'] as const).map((name) => {
-                  const on = segments.value.includes(name);
-                  return (
-                    <button
-                      key={name}
-                      class="chip"
-                      type="button"
-                      aria-pressed={on}
-                      onClick={() => (segments.value = on ? segments.value.filter((one) => one !== name) : [...segments.value, name])}
-                    >
-                      {t(`segment.${name}`)}
-                    </button>
-                  );
-                })}
-              </div>
-            </div>
-          </div>
-        </details>
+        <Reach reach={reach} errors={errors} />
+        <Details segments={segments} errors={errors} />
         <Refused error={action.error} />
         <div class="row">
           <button class="button primary big grow" type="submit" disabled={action.busy}>

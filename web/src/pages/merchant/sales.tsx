@@ -1,4 +1,4 @@
-// A store's flash sales, what is on first.
+// A store's flash sales, or the days of one series, what is on first.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { get } from '../../core/api';
@@ -6,14 +6,14 @@ import { dateTime } from '../../core/format';
 import type { Page, Promotion, PromotionStatus, Store } from '../../core/types';
 import { t } from '../../i18n';
 import { Price, Tile } from '../../ui/deal';
-import { Countdown, Empty, reason } from '../../ui/kit';
+import { Countdown, Empty, Refused } from '../../ui/kit';
 import { m } from './words';
 
 const ORDER: PromotionStatus[] = ['live', 'paused', 'scheduled', 'draft', 'ended', 'cancelled'];
 export const TONE: Record<PromotionStatus, string> = { live: 'good', paused: 'warn', scheduled: 'flame', draft: '', ended: '', cancelled: 'bad' };
 const EVERY_MS = 5000;
 
-export function Sales({ store }: { store: Store }) {
+export function Sales({ store, series }: { store: Store; series?: string }) {
   const sales = useSignal<Promotion[] | null>(null);
   const cursor = useSignal<string | null>(null);
   const asked = useSignal(false);
@@ -48,10 +48,10 @@ export function Sales({ store }: { store: Store }) {
       },
       (error) => (failure.value = error),
     );
-  const list = [...(sales.value ?? [])].sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || b.starts_at.localeCompare(a.starts_at));
+  const list = (sales.value ?? []).filter((one) => !series || one.series_id === series).sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || b.starts_at.localeCompare(a.starts_at));
   return (
     <div class="stack">
-      {failure.value !== null && <p class="notice bad">{reason(failure.value)}</p>}
+      <Refused error={failure.value} />
       {sales.value?.length === 0 && (
         <Empty icon="bolt" title={m('sales.none')}>
           <p>{m('sales.none.lead')}</p>

@@ -1,0 +1,105 @@
+// The console's settings: a store is edited and closed, a daily series edited and stopped, and refusals are said in words.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { accessible, browser, CENTRE, person, Server, shows, signIn, until } from './support.js';
+
+let server;
+let chrome;
+before(async () => {
+  server = await Server.start();
+  chrome = await browser({ webgl: false });
+});
+after(async () => {
+  await chrome?.close();
+  await server?.stop();
+});
+
+test('a store is edited, is not closed while something is on, and is closed then', async () => {
+  const { merchant, store, promotion } = await server.deal('Lamp');
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, merchant);
+  await page.goto(`/merchant/stores/${store.id}/settings`);
+  await page.getByLabel('Name', { exact: true }).fill('Lamps and More');
+  await page.getByLabel('Latitude').fill(String(CENTRE.lat + 0.01));
+  await page.getByLabel('Time zone').fill('Mars/Olympus');
+  await page.getByRole('button', { name: 'Save' }).click();
+  // What is wrong is said at its field.
+  await shows(page.locator('.field', { hasText: 'Time zone' }), 'IANA');
+  await page.getByLabel('Time zone').fill('Europe/Madrid');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Lamps and More' }).waitFor();
+  const edited = await server.call('GET', `/stores/${store.id}`);
+  assert.deepEqual([edited.timezone, edited.location.lat], ['Europe/Madrid', CENTRE.lat + 0.01]);
+
+  const close = page.getByRole('button', { name: 'Close the store' });
+  await close.first().click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Close the store' }).click();
+  await page.getByRole('dialog').getByRole('alert').waitFor();
+  await accessible(page, 'a store that is not closed');
+  await server.call('POST', `/promotions/${promotion.id}/cancel`, { token: merchant.token });
+  await page.getByRole('dialog').getByRole('button', { name: 'Close the store' }).click();
+  await page.getByRole('heading', { name: 'Open your first store' }).waitFor();
+  assert.deepEqual((await server.call('GET', '/stores', { token: merchant.token })).items, []);
+  assert.deepEqual(errors, []);
+});
+
+test('a clerk is not offered what is not theirs', async () => {
+  const { merchant, store } = await server.deal('Clock');
+  const clerk = await server.register('merchant', 'Clara');
+  await server.call('PUT', `/stores/${store.id}/staff/${clerk.id}`, { token: merchant.token, body: { role: 'clerk' } });
+  const { page } = await person(chrome, server);
+  await signIn(page, clerk);
+  await page.goto(`/merchant/stores/${store.id}`);
+  await page.getByRole('link', { name: 'Redeem' }).waitFor();
+  for (const name of ['Staff', 'Store', 'Launch a flash sale']) assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0, name);
+});
+
+test('a daily series is edited, its waiting day follows, and it is stopped', async () => {
+  const { merchant, store, product } = await server.deal('Bread');
+  // Six hours from now, at a store in UTC: the first day waits.
+  const hour = (from) => `${String((new Date().getUTCHours() + from) % 24).padStart(2, '0')}:00`;
+  const daily = { from: hour(6), to: hour(8), timezone: 'UTC', start_date: new Date().toISOString().slice(0, 10) };
+  const day = await server.promotion(merchant, store, product, { ends_at: undefined, daily });
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, merchant);
+  await page.goto(`/merchant/promotions/${day.id}`);
+  await page.getByRole('link', { name: 'Daily series' }).click();
+  await shows(page.getByTestId('series-status'), 'Running');
+  await shows(page.getByTestId('series'), `from ${daily.from} to ${daily.to}`);
+  // Its own days only, not the store's other sale.
+  await until('one day is listed', async () => (await page.getByTestId('sale').count()) === 1);
+  await accessible(page, 'a series');
+  await page.getByLabel(/Flash price/).fill('25000');
+  await page.getByLabel('Units', { exact: true }).fill('7');
+  await page.getByLabel('To', { exact: true }).fill(hour(9));
+  await page.getByRole('button', { name: 'Save' }).click();
+  await shows(page.getByTestId('series'), `to ${hour(9)}`);
+  await shows(page.getByTestId('sale'), '7 of 7 left');
+  const moved = await server.call('GET', `/promotions/${day.id}`);
+  assert.deepEqual([moved.stock, moved.price.amount], [7, 2_500_000]);
+  assert.equal(Date.parse(moved.ends_at) - Date.parse(moved.starts_at), 3 * 3_600_000);
+
+  // Refused in words, beside the button that was pressed.
+  await page.getByLabel('Last day').fill('2020-01-01');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('alert').waitFor();
+
+  await page.getByRole('button', { name: 'End the series' }).click();
+  await accessible(page, 'about to end a series');
+  await page.getByRole('dialog').getByRole('button', { name: 'End the series' }).click();
+  await shows(page.getByTestId('series-status'), 'Ended');
+  await until('nothing is to be edited', async () => (await page.getByRole('button', { name: 'Save' }).count()) === 0);
+  await shows(page.getByTestId('sale'), 'Called off');
+  assert.deepEqual(errors, []);
+});
+
+test('a page that can not be loaded says so to everybody', async () => {
+  const merchant = await server.register('merchant', 'Nobody');
+  const { page } = await person(chrome, server);
+  await signIn(page, merchant);
+  const nothing = '00000000-0000-7000-8000-000000000000';
+  for (const path of [`stores/${nothing}`, `promotions/${nothing}`, `series/${nothing}`]) {
+    await page.goto(`/merchant/${path}`);
+    await page.getByRole('alert').waitFor();
+  }
+});
