@@ -34,7 +34,9 @@ const o = words({
   'chart.frames': ['Frames per second', 'Tramas por segundo'],
   workers: ['By worker', 'Por hilo'],
   worker: ['Worker', 'Hilo'],
-  mailbox: ['Mailbox', 'Buzón'],
+  mailbox: ['Waiting in its mailbox', 'Esperan en su buzón'],
+  depth: ['Mailbox depth p99', 'Buzón p99'],
+  lag: ['Delivery p99', 'Entrega p99'],
   jobs: ['Jobs', 'Tareas'],
   job: ['Job', 'Tarea'],
   when: ['When', 'Cuándo'],
@@ -123,19 +125,20 @@ function Table({ title, head, rows }: { title: string; head: string[]; rows: (st
   );
 }
 
-/** Numbers that the server gives for each of its worker threads, where it does. */
-function byWorker(reading: Reading): (string | number)[][] {
-  const workers = new Map<string, Record<string, number>>();
-  for (const sample of reading.samples) {
-    const { worker } = sample.labels;
-    if (worker === undefined) continue;
-    workers.set(worker, { ...workers.get(worker), [sample.name]: sample.value });
-  }
-  return [...workers].map(([worker, values]) => [
-    worker,
-    ...['flash_live_sessions', 'flash_worker_sessions', 'flash_hub_sessions'].filter((name) => name in values).slice(0, 1).map((name) => values[name] ?? 0),
-    Object.entries(values).find(([name]) => name.includes('mailbox'))?.[1] ?? '—',
-  ]);
+/** What each of the server's worker threads does. */
+function byWorker(before: Reading | null, reading: Reading): (string | number)[][] {
+  return reading.of('flash_worker_sessions').map(({ labels, value }) => {
+    const worker = { worker: labels.worker ?? '' };
+    const frames = rate(before, reading, 'flash_worker_frames_total', worker);
+    return [worker.worker, count(value), compact(Math.round(frames * 10) / 10), count(reading.sum('flash_worker_inbox_waiting', worker))];
+  });
+}
+
+/** The last run of each job. */
+function lastRuns(runs: JobRun[]): JobRun[] {
+  const last = new Map<string, JobRun>();
+  for (const run of runs) if ((last.get(run.name)?.started_at ?? '') < run.started_at) last.set(run.name, run);
+  return [...last.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
 export function Operations() {
@@ -164,7 +167,7 @@ export function Operations() {
       }
     };
     const slow = () => {
-      void get<{ items: JobRun[] }>('/admin/jobs?limit=20').then((page) => (jobs.value = page.items), () => undefined);
+      void get<{ items: JobRun[] }>('/admin/jobs?limit=100').then((page) => (jobs.value = page.items), () => undefined);
       void all<Person>('/admin/users', 200).then((found) => (people.value = found), () => undefined);
     };
     void read();
@@ -180,10 +183,15 @@ export function Operations() {
   const batches = last ? commits - last.sum('flash_commit_batches_total') : commits;
   const since = (name: string) => reading.sum(name) - (batches > 0 && last ? last.sum(name) : 0);
   const each = batches > 0 ? batches : commits;
-  const p99 = quantile(last, reading, 'flash_claim_duration_seconds', 0.99) ?? quantile(null, reading, 'flash_claim_duration_seconds', 0.99);
   const failed = ['failed', 'unknown'].reduce((sum, kind) => sum + reading.sum(`flash_commits_${kind}_total`), 0);
   const errors = reading.sum('flash_http_responses_total', { class: '5xx' });
-  const workers = byWorker(reading);
+  const workers = byWorker(last, reading);
+  const tail = (name: string) => quantile(last, reading, name, 0.99) ?? quantile(null, reading, name, 0.99);
+  const depth = tail('flash_live_inbox_depth');
+  const inMs = (name: string) => {
+    const seconds = tail(name);
+    return seconds === null ? null : seconds * 1000;
+  };
   return (
     <div class="page" data-testid="operations">
       <div class="row apart">
@@ -201,10 +209,12 @@ export function Operations() {
         <Stat label={o('errors')} value={count(errors)} tone={errors > 0 ? 'flame' : undefined} />
         <Stat label={o('claims')} value={per('flash_claims_total', { outcome: 'accepted' })} tone="good" />
         <Stat label={o('refused')} value={per('flash_claims_total', { outcome: 'refused' })} />
-        <Stat label={o('latency')} value={milliseconds(p99 === null ? null : p99 * 1000)} />
+        <Stat label={o('latency')} value={milliseconds(inMs('flash_claim_duration_seconds'))} />
         <Stat label={o('batch')} value={each > 0 ? count(Math.round((10 * since('flash_claims_written_total')) / each) / 10) : '—'} />
         <Stat label={o('commit')} value={milliseconds(each > 0 ? (since('flash_commit_duration_seconds_sum') / each) * 1000 : null)} />
         <Stat label={o('failed')} value={count(failed)} tone={failed > 0 ? 'flame' : undefined} />
+        <Stat label={o('depth')} value={depth === null ? '—' : Number.isFinite(depth) ? `≤ ${count(depth)}` : '>'} />
+        <Stat label={o('lag')} value={milliseconds(inMs('flash_live_delivery_lag_seconds'))} />
         <Stat label={o('reloads')} value={count(reading.sum('flash_reloads_total'))} />
       </dl>
       <div class="charts">
@@ -217,12 +227,12 @@ export function Operations() {
           <Plot series={frames} v={tick.value} about={o('chart.frames')} />
         </section>
       </div>
-      {workers.length > 0 && <Table title={o('workers')} head={[o('worker'), o('sessions'), o('mailbox')]} rows={workers} />}
+      {workers.length > 0 && <Table title={o('workers')} head={[o('worker'), o('sessions'), o('frames'), o('mailbox')]} rows={workers} />}
       <div class="charts">
         <Table
           title={o('jobs')}
           head={[o('job'), o('when'), o('took'), o('result')]}
-          rows={jobs.value.map((run) => [
+          rows={lastRuns(jobs.value).map((run) => [
             run.name,
             time(run.started_at),
             milliseconds(Date.parse(run.finished_at) - Date.parse(run.started_at)),
