@@ -58,7 +58,7 @@ impl Problem {
         Self { errors, ..Self::new(Code::Invalid, language) }
     }
 
-    /// Adds a member.
+    /// Adds a member, of another name than RFC 9457 has and than those above.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extra.insert(name.to_owned(), value.into());

@@ -113,3 +113,55 @@ async fn a_problem_s_type_leads_to_its_meaning() {
         assert!(text.contains(&format!("id=\"{code}\"")) && text.contains(meaning), "{text}");
     }
 }
+
+/// A problem has each member once: what a refusal adds does not go by a name that RFC 9457 has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_state_is_a_problem_like_others() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let sale = server.launch(&shop, json!({})).await;
+    let url = format!("{}/api/v1/promotions/{sale}", server.base);
+    for request in [server.http.post(format!("{url}/publish")), server.http.delete(&url)] {
+        let answer = request.bearer_auth(&shop.merchant.token).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 409);
+        let text = answer.text().await.unwrap();
+        let body = flash_promos::http::body::read(text.as_bytes()).unwrap();
+        assert!(body.repeated.is_empty(), "{text}");
+        assert_eq!((&body.value["status"], &body.value["state"]), (&json!(409), &json!("live")), "{text}");
+    }
+}
+
+/// Refusals that a route gives are those that its description names.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_described() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let token = Some(shop.merchant.token.as_str());
+    let sale = server.launch(&shop, json!({})).await;
+    let api = server.must(200, "GET", "/openapi.json", None, None).await;
+    let store = json!({"name": "S", "address": "A", "timezone": "UTC", "location": {"lat": 1, "lng": 1}});
+    let product = json!({"name": "P", "description": "D", "price": {"amount": 1, "currency": "COP"}});
+    let products = format!("/api/v1/stores/{}/products", shop.store);
+    let resume = format!("/api/v1/promotions/{sale}/resume");
+    for (path, body) in [("/api/v1/stores", &store), (products.as_str(), &product)] {
+        let (status, _) = server.ask("POST", path, token, Some(body), Some("k")).await.unwrap();
+        assert_eq!(status.as_u16(), 201);
+    }
+    let other = json!({"name": "Q", "address": "A", "timezone": "UTC", "location": {"lat": 1, "lng": 1}});
+    let dearer = json!({"name": "P", "description": "D", "price": {"amount": 2, "currency": "COP"}});
+    for (method, path, described, body) in [
+        ("GET", "/api/v1/promotions?limit=0", "/api/v1/promotions", None),
+        ("GET", "/api/v1/stores?cursor=x", "/api/v1/stores", None),
+        ("POST", &resume, "/api/v1/promotions/{id}/resume", Some(json!([]))),
+        ("POST", &resume, "/api/v1/promotions/{id}/resume", Some(json!({"x": 1}))),
+        ("POST", &resume, "/api/v1/promotions/{id}/resume", None),
+        ("POST", "/api/v1/stores", "/api/v1/stores", Some(other)),
+        ("POST", &products, "/api/v1/stores/{id}/products", Some(dearer)),
+    ] {
+        let (status, answer) = server.ask(method, path, token, body.as_ref(), Some("k")).await.unwrap();
+        let responses = &api["paths"][described][method.to_lowercase()]["responses"];
+        let text = responses[status.as_str()]["description"].as_str().unwrap_or("");
+        let code = answer["code"].as_str().unwrap();
+        assert!(text.contains(&format!("`{code}`")), "{method} {path}: {status} {code}");
+    }
+}

@@ -77,6 +77,11 @@ fn operation_id(row: &RouteRow) -> String {
     format!("{}_{}", row.method.to_lowercase(), path.join("_"))
 }
 
+/// Whether a route honours `Idempotency-Key`: what creates something, tokens aside.
+fn takes_key(row: &RouteRow) -> bool {
+    row.success == 201 && row.tag != "auth"
+}
+
 fn parameters(row: &RouteRow) -> Vec<Value> {
     let mut found: Vec<Value> = row
         .path
@@ -112,7 +117,7 @@ fn parameters(row: &RouteRow) -> Vec<Value> {
         "/claims" => query("idempotency_key", json!({"type": "string"})),
         _ => {}
     }
-    if row.success == 201 && row.tag != "auth" {
+    if takes_key(row) {
         let required = row.answer == "Claim";
         let schema = json!({"type": "string", "minLength": 1, "maxLength": 255});
         found
@@ -141,14 +146,24 @@ fn responses(row: &RouteRow) -> Value {
     if row.path.contains('{') {
         codes.push(Code::NotFound);
     }
-    if !row.body.is_empty() {
+    if row.method == "POST" || !row.body.is_empty() {
+        // A POST without fields refuses some.
         codes.extend([
+            Code::BadRequest,
             Code::MalformedJson,
-            Code::Invalid,
-            Code::BodyTooLarge,
             Code::RequestTimeout,
-            Code::UnsupportedMediaType,
+            Code::BodyTooLarge,
+            Code::Invalid,
         ]);
+    }
+    if !row.body.is_empty() {
+        codes.push(Code::UnsupportedMediaType);
+    }
+    if parameters(row).iter().any(|parameter| parameter["in"] == "query") {
+        codes.extend([Code::BadRequest, Code::Invalid]);
+    }
+    if takes_key(row) {
+        codes.push(Code::IdempotencyKeyReused);
     }
     codes.sort_by_key(|code| (code.status(), code.as_str()));
     codes.dedup();

@@ -123,7 +123,7 @@ pub async fn delete(request: HttpRequest, state: web::Data<HttpState>) -> Answer
     let record = ask.own_promotion(StaffRole::Manager).await?;
     let status = record.counters.status;
     if status != Status::Draft {
-        return Err(Refusal(Problem::new(Code::WrongState, ask.language).with("status", status.as_str())));
+        return Err(Refusal(Problem::new(Code::WrongState, ask.language).with("state", status.as_str())));
     }
     state.engine.forget(record.id);
     if !state.catalogue.delete_draft(record.id).await.map_err(|error| ask.port(error))? {

@@ -91,16 +91,13 @@ impl Problem {
                 problem(Code::LimitReached).with("per_shopper_limit", limit)
             }
             ClaimRefusal::SoldOut { remaining } => {
-                let mut problem = problem(Code::SoldOut).with("remaining", remaining);
-                if remaining > 0 {
-                    // Fewer than were asked for, and none that could come back.
-                    let (es, en) = (
-                        format!("Solo quedan {remaining} unidades."),
-                        format!("Only {remaining} units are left."),
-                    );
-                    problem.detail = language.choose(&es, &en).to_owned();
+                let problem = problem(Code::SoldOut).with("remaining", remaining);
+                if remaining == 0 {
+                    return problem;
                 }
-                problem
+                // Fewer than were asked for, and none that could come back.
+                let es = format!("Solo quedan {remaining} unidades.");
+                problem.detailed(&es, &format!("Only {remaining} units are left."))
             }
             ClaimRefusal::AllHeld { remaining, retry_after_ms } => {
                 problem(Code::AllHeld).with("remaining", remaining).retry_after(retry_after_ms)
@@ -115,7 +112,7 @@ impl Problem {
         };
         match refusal {
             LifeRefusal::WrongState { status } => {
-                Self::new(Code::WrongState, language).with("status", status.as_str())
+                Self::new(Code::WrongState, language).with("state", status.as_str())
             }
             LifeRefusal::StockBelowCommitted { committed } => {
                 Self::new(Code::StockBelowCommitted, language).with("committed", committed)
