@@ -1,9 +1,11 @@
-// What a store's notifications did in 30 days. A server without them answers 404; then the page says so.
+// What a store's notifications did in 30 days: how many, to how many people, how each fared. A server without them answers
+// 404; then the page says so.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { get } from '../../core/api';
+import { get, Problem } from '../../core/api';
 import { count } from '../../core/format';
 import type { Store } from '../../core/types';
+import { Refused } from '../../ui/kit';
 import { m } from './words';
 
 interface Stats {
@@ -14,7 +16,13 @@ interface Stats {
   by_day: { day: string; total: number }[];
 }
 
-function Table({ title, rows }: { title: string; rows: [string, number][] }) {
+const NAMED = ['sale_started', 'ending_soon', 'back_in_stock', 'queued', 'stored', 'sent', 'delivered', 'failed', 'muted', 'quiet', 'capped'] as const;
+type Named = (typeof NAMED)[number];
+/** The server's word for a kind or a fate in ours; one that is newer than this app as it is. */
+const named = (name: string) => (NAMED.includes(name as Named) ? m(`notification.${name as Named}`) : name);
+
+function Table({ title, numbers }: { title: string; numbers: Record<string, number> }) {
+  const rows = Object.entries(numbers).filter(([, value]) => value > 0);
   return (
     <section class="card padded">
       <h2>{title}</h2>
@@ -22,7 +30,7 @@ function Table({ title, rows }: { title: string; rows: [string, number][] }) {
         <tbody>
           {rows.map(([name, value]) => (
             <tr key={name}>
-              <th scope="row">{name}</th>
+              <th scope="row">{named(name)}</th>
               <td>{count(value)}</td>
             </tr>
           ))}
@@ -34,41 +42,44 @@ function Table({ title, rows }: { title: string; rows: [string, number][] }) {
 
 export function NotificationStats({ store }: { store: Store }) {
   const stats = useSignal<Stats | null>(null);
-  const missing = useSignal(false);
+  const failure = useSignal<unknown>(null);
   useEffect(() => {
-    get<Stats>(`/stores/${store.id}/notification-stats?days=30`).then((found) => (stats.value = found), () => (missing.value = true));
+    get<Stats>(`/stores/${store.id}/notification-stats?days=30`).then((found) => (stats.value = found), (error) => (failure.value = error));
   }, [store.id]);
   const found = stats.value;
-  if (missing.value) return <p class="notice">{m('notifications.none')}</p>;
-  if (!found) return null;
+  if (failure.value instanceof Problem && failure.value.status === 404) return <p class="notice">{m('notifications.missing')}</p>;
+  if (!found) return <Refused error={failure.value} />;
   const daily = [...found.by_day].sort((a, b) => a.day.localeCompare(b.day));
   const most = Math.max(1, ...daily.map(({ total }) => total));
   return (
-    <div class="stack">
+    <div class="stack" data-testid="notification-stats">
       <dl class="tiles">
         <div class="card stat">
           <dt>{m('notifications.total')}</dt>
-          <dd>{count(found.total)}</dd>
+          <dd data-testid="notified">{count(found.total)}</dd>
         </div>
         <div class="card stat">
           <dt>{m('notifications.users')}</dt>
-          <dd>{count(found.unique_users)}</dd>
+          <dd data-testid="people-notified">{count(found.unique_users)}</dd>
         </div>
       </dl>
+      {daily.length === 0 && <p class="notice">{m('notifications.none')}</p>}
       {daily.length > 0 && (
-        <section class="card padded stack">
-          <h2>{m('notifications.by-day')}</h2>
-          <div class="days" role="img" aria-label={daily.map(({ day, total }) => `${day}: ${total}`).join(', ')}>
-            {daily.map(({ day, total }) => (
-              <i key={day} title={`${day}: ${total}`} style={{ height: `${(100 * total) / most}%` }} />
-            ))}
+        <>
+          <section class="card padded stack">
+            <h2>{m('notifications.by-day')}</h2>
+            <div class="days" role="img" aria-label={daily.map(({ day, total }) => `${day}: ${total}`).join(', ')}>
+              {daily.map(({ day, total }) => (
+                <i key={day} title={`${day}: ${total}`} style={{ height: `${(100 * total) / most}%` }} />
+              ))}
+            </div>
+          </section>
+          <div class="charts">
+            <Table title={m('notifications.by-status')} numbers={found.by_status} />
+            <Table title={m('notifications.by-type')} numbers={found.by_type} />
           </div>
-        </section>
+        </>
       )}
-      <div class="charts">
-        <Table title={m('notifications.by-status')} rows={Object.entries(found.by_status ?? {})} />
-        <Table title={m('notifications.by-type')} rows={Object.entries(found.by_type ?? {})} />
-      </div>
     </div>
   );
 }
