@@ -249,7 +249,7 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
 
 /// Shows the histograms that the engine and the hubs keep.
 fn measure(metrics: &Metrics, engine: &Engine, hubs: &Arc<Hubs>) {
-    let (commits, batches) = (engine.clone(), engine.clone());
+    let (commits, batches, starts) = (engine.clone(), engine.clone(), engine.clone());
     let (lags, depths) = (hubs.clone(), hubs.clone());
     let distributions = [
         Distribution {
@@ -263,6 +263,12 @@ fn measure(metrics: &Metrics, engine: &Engine, hubs: &Arc<Hubs>) {
             help: "Claims in one transaction of the engine",
             unit: Unit::Number,
             read: Box::new(move || batches.commit_counts().batch_claims.snapshot()),
+        },
+        Distribution {
+            name: "flash_start_lateness_seconds",
+            help: "From a scheduled promotion's start to its owner's deciding that it has started",
+            unit: Unit::Microseconds,
+            read: Box::new(move || starts.start_lateness()),
         },
         Distribution {
             name: "flash_live_delivery_lag_seconds",

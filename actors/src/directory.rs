@@ -4,6 +4,7 @@
 //! Knows nothing of what owners decide.
 
 use crate::feed::Feed;
+use crate::histogram::{self, Histogram};
 use crate::limits::*;
 use crate::owner::{DirtyOwners, OwnerCell};
 use crate::ports::PortError;
@@ -50,6 +51,7 @@ struct Inner {
     loads: Semaphore,
     loads_waiting: AtomicU64,
     reloads: AtomicU64,
+    start_lateness: Histogram,
 }
 
 /// Cheap to clone; all clones are one directory.
@@ -75,7 +77,14 @@ impl Directory {
             loads: Semaphore::new(LOADS_MAX),
             loads_waiting: AtomicU64::new(0),
             reloads: AtomicU64::new(0),
+            start_lateness: Histogram::new(histogram::LATENESS),
         }))
+    }
+
+    /// How late scheduled promotions were found started by their owners, in microseconds; the clock has whole
+    /// milliseconds.
+    pub fn start_lateness(&self) -> &Histogram {
+        &self.0.start_lateness
     }
 
     fn shard(&self, id: PromotionId) -> &RwLock<HashMap<PromotionId, Entry>> {

@@ -18,8 +18,10 @@ use flash_domain::ids::{ClaimId, PromotionId, UserId};
 use flash_domain::promotion::{ClaimAsk, LifeRefusal, Promotion, PromotionRecord, TermsPatch};
 use flash_domain::segment::Segment;
 use flash_domain::time::{Now, UnixMillis};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use std::time::Duration;
 
 /// A shopper's request for units.
@@ -388,6 +390,11 @@ impl Engine {
             unknown: read(&counts.unknown),
             stale: read(&counts.stale),
         }
+    }
+
+    /// How late promotions started, see [`Directory::start_lateness`].
+    pub fn start_lateness(&self) -> crate::histogram::Snapshot {
+        self.0.directory.start_lateness().snapshot()
     }
 
     /// What persistence did, with how long it took.

@@ -10,6 +10,11 @@ pub const MICROSECONDS: &[u64] = &[
     100, 250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     2_500_000, 5_000_000,
 ];
+/// Bounds for lateness in microseconds, from on time to 1 s: fine where the contract's bound of 5 ms is.
+pub const LATENESS: &[u64] = &[
+    0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 15_000, 20_000, 50_000, 100_000, 250_000,
+    1_000_000,
+];
 /// Bounds for counts, from 1 to 16,384: what piled up in a queue, what went into a batch.
 pub const COUNTS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096, 16_384];
 

@@ -121,6 +121,12 @@ impl PromotionActor {
         if told.is_some_and(|told| told.counters.v >= view.counters.v) {
             return None;
         }
+        if view.counters.status == Status::Live
+            && told.is_some_and(|told| told.counters.status == Status::Scheduled)
+        {
+            let late_ms = u64::try_from(now.wall - view.terms.starts_at).unwrap_or(0);
+            self.directory.start_lateness().add_time(Duration::from_millis(late_ms));
+        }
         let shown_before = told.is_some_and(|told| told.counters.status == Status::Live);
         match view.counters.status {
             Status::Live if shown_before && told.is_some_and(|told| told.terms == view.terms) => {
