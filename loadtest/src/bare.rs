@@ -1,4 +1,5 @@
-//! The limit that fan-out is held against: a loop that writes the same bytes once to each of its sockets.
+//! The limit that fan-out is held against: a loop that writes the same bytes once to each of its sockets. The bytes are
+//! one frame, or several in one write where updates wait together.
 //!
 //! It runs in a process of its own (`flash-bench bare-writer`), as the server does, and is as little as a writer to
 //! sockets can be: one thread, one `write` per socket, the frame encoded once, sockets in the order in which they
@@ -22,6 +23,8 @@ pub struct Config {
     pub sockets: usize,
     /// The payload of the text frame to write.
     pub payload: String,
+    /// How many times the frame is in the bytes of a write.
+    pub frames: usize,
 }
 
 /// What the writer says on its standard output, as one JSON line, when it listens.
@@ -54,7 +57,7 @@ pub fn run(config: &Config, announce: impl FnOnce(&Listening) -> Result<()>) -> 
     }
     let (mut trigger, _) = control.accept().context("accept the trigger")?;
     trigger.set_nodelay(true).context("nodelay")?;
-    let frame = ws::server_frame(config.payload.as_bytes());
+    let frame = ws::server_frame(config.payload.as_bytes()).repeat(config.frames);
     let mut request = [0; 4096];
     // A trigger is one small segment, and the next one comes only after its answer.
     while trigger.read(&mut request).context("read a trigger")? > 0 {

@@ -74,7 +74,7 @@ impl Workload {
     }
 
     /// Returns the next request, with a key that was never used before.
-    fn next_request(&mut self) -> &[u8] {
+    pub(crate) fn next_request(&mut self) -> &[u8] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let turn = (self.next % self.templates.len() as u64) as usize;
         let counter_at = self.key_at + KEY_CHARS - COUNTER_CHARS;

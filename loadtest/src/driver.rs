@@ -18,9 +18,9 @@ use crate::swarm::{CONTROL, Handshake, Round, Swarm};
 /// One way to cause an update.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Update {
-    /// The encoded HTTP request.
-    pub request: String,
-    /// What the frame must contain.
+    /// The encoded HTTP requests, sent at once, each over a connection of its own.
+    pub requests: Vec<String>,
+    /// What the first frame must contain.
     pub expected: String,
 }
 
@@ -33,6 +33,10 @@ pub struct Config {
     pub control: Option<SocketAddr>,
     /// How many sockets.
     pub sockets: usize,
+    /// How many connections trigger updates, and how many offers one update brings to each socket.
+    pub triggers: usize,
+    /// See `triggers`.
+    pub offers: usize,
     /// How they are made ready; `None` = they are when they are connected.
     pub handshake: Option<Handshake>,
     /// The updates, in turn.
@@ -75,7 +79,9 @@ pub fn run() -> Result<()> {
     let mut swarm = Swarm::new(config.handshake)?;
     let took = swarm.connect(config.data, config.sockets)?;
     if let Some(control) = config.control {
-        swarm.connect_trigger(control)?;
+        for _ in 0..config.triggers {
+            swarm.connect_trigger(control)?;
+        }
     }
     let stdin = std::io::stdin().as_raw_fd();
     swarm.poll().registry().register(&mut SourceFd(&stdin), CONTROL, Interest::READABLE).context("epoll")?;
@@ -90,7 +96,7 @@ pub fn run() -> Result<()> {
         let mut rounds = Vec::new();
         while rounds.len() < slice.rounds_min || Instant::now() < until {
             let update = updates.next().ok_or_else(|| Error::Setup("no updates".to_owned()))?;
-            rounds.push(swarm.round(update.request.as_bytes(), update.expected.as_bytes())?);
+            rounds.push(swarm.round(&update.requests, config.offers, update.expected.as_bytes())?);
         }
         let sample = String::from_utf8_lossy(swarm.sample()).into_owned();
         write_line(&Rounds { rounds, sample, pings: swarm.pings() })?;

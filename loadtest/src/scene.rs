@@ -59,12 +59,23 @@ impl Scene {
     /// # Errors
     /// The server refuses it.
     pub fn launch(&self, stock: u32, hold_seconds: u32) -> Result<String> {
-        let ends_at = Timestamp::now() + 1.hour();
-        let promotion = json!({
+        self.launch_at(None, stock, hold_seconds)
+    }
+
+    /// As [`Scene::launch`], but it starts at `starts_at`, where one is given.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub fn launch_at(&self, starts_at: Option<Timestamp>, stock: u32, hold_seconds: u32) -> Result<String> {
+        let ends_at = starts_at.unwrap_or_else(Timestamp::now) + 1.hour();
+        let mut promotion = json!({
             "product_id": self.product_id, "price": {"amount": 59_999, "currency": "COP"}, "stock": stock,
             "per_shopper_limit": null, "ends_at": format!("{ends_at:.3}"), "reach_m": 5000,
             "claim_within_m": null, "hold_seconds": hold_seconds
         });
+        if let (Some(starts_at), Some(members)) = (starts_at, promotion.as_object_mut()) {
+            members.insert("starts_at".to_owned(), format!("{starts_at:.3}").into());
+        }
         let path = format!("/api/v1/stores/{}/promotions", self.store_id);
         text(&post(self.server, Some(&self.merchant_token), &path, &promotion, 201)?, "id")
     }

@@ -4,7 +4,12 @@
 //! shared machine drifts by more than the differences that matter; what counts is the median of the slices' ratios.
 
 pub mod fanout;
+pub mod holds;
+pub mod pace;
+pub mod restart;
+pub mod rpc;
 pub mod sessions;
+pub mod starts;
 pub mod throughput;
 
 use std::path::PathBuf;
@@ -28,6 +33,12 @@ pub struct Options {
     pub sockets: Vec<usize>,
     /// Number of idle sessions whose memory is measured.
     pub sessions: usize,
+    /// Claims on live promotions when the server is killed; a multiple of 160.
+    pub restart_claims: u32,
+    /// Promotions that start within one second.
+    pub starts: usize,
+    /// Open holds among which some expire.
+    pub holds: u32,
     /// How many shoppers claim.
     pub shoppers: usize,
 }
@@ -39,17 +50,41 @@ pub enum Section {
     Claims,
     /// Refusals of a sold-out promotion against the no-op.
     Refusals,
+    /// Durable claims over websocket rpc against the no-op.
+    Rpc,
+    /// The latency of claims that arrive at a given rate.
+    Pace,
     /// One update to many sockets against a bare write loop.
     Fanout,
+    /// Several updates that wait together against a bare loop.
+    Together,
     /// Memory per idle session.
     Memory,
     /// Authenticated sessions per second.
     Connects,
+    /// Restart after `kill -9` with many claims.
+    Restart,
+    /// Many promotions that start within one second.
+    Starts,
+    /// Expired holds among many open ones.
+    Holds,
 }
 
 impl Section {
     /// Every kind, in the order in which they are run.
-    pub const ALL: [Self; 5] = [Self::Claims, Self::Refusals, Self::Fanout, Self::Memory, Self::Connects];
+    pub const ALL: [Self; 11] = [
+        Self::Claims,
+        Self::Refusals,
+        Self::Rpc,
+        Self::Pace,
+        Self::Fanout,
+        Self::Together,
+        Self::Memory,
+        Self::Connects,
+        Self::Restart,
+        Self::Starts,
+        Self::Holds,
+    ];
 
     /// Measures it; adds a row per comparison and tells about progress.
     ///
@@ -64,9 +99,15 @@ impl Section {
         match self {
             Self::Claims => throughput::claims(options, postgres, add),
             Self::Refusals => throughput::refusals(options, add),
+            Self::Rpc => rpc::measure(options, add),
+            Self::Pace => pace::measure(options, add),
             Self::Fanout => fanout::measure(options, add),
+            Self::Together => fanout::together(options, add),
             Self::Memory => sessions::memory(options, add),
             Self::Connects => sessions::connects(options, add),
+            Self::Restart => restart::measure(options, add),
+            Self::Starts => starts::measure(options, add),
+            Self::Holds => holds::measure(options, add),
         }
     }
 }

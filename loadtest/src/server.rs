@@ -129,6 +129,12 @@ impl Server {
         Err(Error::TimedOut(format!("the server is not ready: {}", self.log_end())))
     }
 
+    /// Where its embedded database is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// Returns the resident memory of the process, in KiB.
     ///
     /// # Errors

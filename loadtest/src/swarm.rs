@@ -23,9 +23,11 @@ const HANDSHAKES_MAX: usize = 256;
 /// Size of the buffer that all sockets share for reading, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
 
-const TRIGGER: Token = Token(usize::MAX - 1);
+/// The tokens of the connections that trigger updates count down from here.
+const TRIGGERS_FROM: usize = usize::MAX - 2;
+const TRIGGERS_MAX: usize = 64;
 /// The token that callers use for what they register beside the sockets.
-pub const CONTROL: Token = Token(usize::MAX - 2);
+pub const CONTROL: Token = Token(usize::MAX - 1);
 
 /// How a socket is made ready to receive.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,11 +69,14 @@ struct Socket {
     partial: Vec<u8>,
     /// The last round in which an offer came.
     seen_round: u64,
+    /// Offers that came in that round.
+    seen: usize,
 }
 
 struct Trigger {
     stream: TcpStream,
     received: Vec<u8>,
+    answered: bool,
 }
 
 /// Sockets that wait for updates.
@@ -79,12 +84,15 @@ pub struct Swarm {
     poll: Poll,
     events: Events,
     sockets: Vec<Socket>,
-    trigger: Option<Trigger>,
+    triggers: Vec<Trigger>,
     buffer: Vec<u8>,
     pong: Vec<u8>,
     handshake: Option<Handshake>,
     ready: usize,
     round: u64,
+    /// Offers that each socket gets in a round.
+    offers: usize,
+    /// Sockets that have all of them.
     received: usize,
     first: Option<Instant>,
     last: Option<Instant>,
@@ -104,7 +112,8 @@ impl Swarm {
             poll: Poll::new().context("epoll")?,
             events: Events::with_capacity(1024),
             sockets: Vec::new(),
-            trigger: None,
+            triggers: Vec::new(),
+            offers: 1,
             buffer: vec![0; BUFFER_BYTES],
             pong: ws::client_frame(Opcode::Text, ws::PONG),
             handshake,
@@ -175,31 +184,47 @@ impl Swarm {
                 Stage::Ready
             }
         };
-        self.sockets.push(Socket { stream, stage, partial: Vec::new(), seen_round: 0 });
+        self.sockets.push(Socket { stream, stage, partial: Vec::new(), seen_round: 0, seen: 0 });
         Ok(())
     }
 
-    /// Connects the socket over which updates are triggered.
+    /// Connects one more socket over which updates are triggered.
     ///
     /// # Errors
-    /// The address cannot be reached.
+    /// The address cannot be reached, or there are too many.
     pub fn connect_trigger(&mut self, address: SocketAddr) -> Result<()> {
         let mut stream = connect_from(source(0), address)?;
-        self.poll.registry().register(&mut stream, TRIGGER, Interest::READABLE).context("epoll")?;
-        self.trigger = Some(Trigger { stream, received: Vec::new() });
+        let nth = self.triggers.len();
+        if nth == TRIGGERS_MAX {
+            return Err(Error::Setup(format!("more than {TRIGGERS_MAX} triggers")));
+        }
+        let token = Token(TRIGGERS_FROM - nth);
+        self.poll.registry().register(&mut stream, token, Interest::READABLE).context("epoll")?;
+        self.triggers.push(Trigger { stream, received: Vec::new(), answered: false });
         Ok(())
     }
 
-    /// Sends `request` over the trigger and waits until it is answered with 200 and each socket got one offer.
+    /// Sends `requests` at once, each over its trigger, and waits until all are answered with 200 and each socket got
+    /// `offers` offers.
     ///
     /// # Errors
-    /// Another answer, a second offer for a socket, a lost socket, or silence for 15 s.
-    pub fn round(&mut self, request: &[u8], sample_contains: &[u8]) -> Result<Round> {
+    /// Another answer, one offer too many for a socket, a lost socket, or silence for 15 s.
+    pub fn round(&mut self, requests: &[String], offers: usize, sample_contains: &[u8]) -> Result<Round> {
         self.round += 1;
         (self.received, self.first, self.last, self.answered, self.wakes) = (0, None, None, None, 0);
+        self.offers = offers;
+        self.triggers.iter_mut().for_each(|trigger| trigger.answered = false);
         let start = Instant::now();
-        let trigger = self.trigger.as_mut().ok_or_else(|| Error::Setup("no trigger".to_owned()))?;
-        write_all(&mut trigger.stream, request)?;
+        if requests.len() != self.triggers.len() {
+            return Err(Error::Setup(format!(
+                "{} requests, {} triggers",
+                requests.len(),
+                self.triggers.len()
+            )));
+        }
+        for (request, trigger) in std::iter::zip(requests, &mut self.triggers) {
+            write_all(&mut trigger.stream, request.as_bytes())?;
+        }
         loop {
             if let (Some(first), Some(last), Some(answered)) = (self.first, self.last, self.answered)
                 && self.received == self.sockets.len()
@@ -239,8 +264,10 @@ impl Swarm {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             match event.token() {
-                TRIGGER => self.read_trigger()?,
                 CONTROL => control = true,
+                Token(index) if index > TRIGGERS_FROM - TRIGGERS_MAX => {
+                    self.read_trigger(TRIGGERS_FROM - index)?
+                }
                 Token(index) => self.read_socket(index)?,
             }
         }
@@ -248,8 +275,8 @@ impl Swarm {
         Ok(control)
     }
 
-    fn read_trigger(&mut self) -> Result<()> {
-        let Some(trigger) = self.trigger.as_mut() else { return Ok(()) };
+    fn read_trigger(&mut self, nth: usize) -> Result<()> {
+        let Some(trigger) = self.triggers.get_mut(nth) else { return Ok(()) };
         let Some(read) = read_available(&mut trigger.stream, &mut self.buffer)? else { return Ok(()) };
         trigger.received.extend_from_slice(self.buffer.get(..read).unwrap_or_default());
         let Some(head) = parse_head(&trigger.received)? else { return Ok(()) };
@@ -261,7 +288,10 @@ impl Swarm {
             return Err(Error::Unexpected(format!("the update was answered: {shown}")));
         }
         trigger.received.clear();
-        self.answered = Some(Instant::now());
+        trigger.answered = true;
+        if self.triggers.iter().all(|trigger| trigger.answered) {
+            self.answered = Some(Instant::now());
+        }
         Ok(())
     }
 
@@ -338,11 +368,15 @@ impl Swarm {
         let Some(socket) = self.sockets.get_mut(index) else { return Ok(()) };
         match ws::classify(message) {
             Message::Offer if socket.stage == Stage::Ready => {
-                if socket.seen_round == self.round {
-                    return Err(Error::Unexpected(format!("two offers in round {}", self.round)));
+                if socket.seen_round != self.round {
+                    (socket.seen_round, socket.seen) = (self.round, 0);
                 }
-                socket.seen_round = self.round;
-                self.received += 1;
+                socket.seen += 1;
+                if socket.seen > self.offers {
+                    let (seen, round) = (socket.seen, self.round);
+                    return Err(Error::Unexpected(format!("{seen} offers in round {round}")));
+                }
+                self.received += usize::from(socket.seen == self.offers);
                 if self.first.is_none() {
                     self.first = Some(Instant::now());
                     self.sample.clear();

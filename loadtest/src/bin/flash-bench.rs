@@ -52,6 +52,15 @@ struct Arguments {
     /// Idle sessions.
     #[arg(long, default_value_t = 10_000)]
     sessions: usize,
+    /// Claims on live promotions when the server is killed; a multiple of 160.
+    #[arg(long, default_value_t = 1_000_000)]
+    restart_claims: u32,
+    /// Promotions that start within one second.
+    #[arg(long, default_value_t = 10_000)]
+    starts: usize,
+    /// Open holds among which some expire; a multiple of 1,000.
+    #[arg(long, default_value_t = 100_000)]
+    holds: u32,
     /// Shoppers who claim in turn: so many that none meets the limit of claims per shopper and second.
     #[arg(long, default_value_t = 2_000)]
     shoppers: usize,
@@ -117,6 +126,9 @@ fn options(arguments: &Arguments) -> Result<Options> {
         sockets: arguments.sockets.clone(),
         sessions: arguments.sessions,
         shoppers: arguments.shoppers,
+        restart_claims: arguments.restart_claims,
+        starts: arguments.starts,
+        holds: arguments.holds,
     };
     if arguments.quick {
         options.seconds = 0.2;
@@ -124,6 +136,9 @@ fn options(arguments: &Arguments) -> Result<Options> {
         options.connections = vec![16];
         options.sockets = vec![100];
         options.sessions = 100;
+        options.restart_claims = 1_600;
+        options.starts = 100;
+        options.holds = 2_000;
     }
     std::fs::metadata(&options.server).context(options.server.display().to_string())?;
     Ok(options)

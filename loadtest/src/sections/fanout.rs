@@ -12,6 +12,10 @@
 //! is through (`from_answer`: it contains the preparation, but also whatever the server does before it fans out), and
 //! the whole trip from the sending of the PATCH to the last frame.
 
+//!
+//! Updates that wait together: eight PATCHes of as many promotions at once, against a bare loop that writes eight frames
+//! in one write to each socket. A socket is done when it has all eight.
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -27,7 +31,12 @@ use crate::scene::{STORE, Scene};
 use crate::server::{Server, Settings};
 use crate::swarm::{Handshake, Round, Swarm};
 
-const FANOUT: f64 = 0.85;
+/// At so many sockets; with fewer, a window is too short to tell much.
+const FANOUT: f64 = 0.92;
+const FANOUT_SOCKETS: usize = 10_000;
+const TOGETHER: f64 = 0.85;
+/// Updates that wait together.
+const TOGETHER_UPDATES: usize = 8;
 /// Prices that take turns; all have five digits, so that every frame has the same length.
 const PRICES: std::ops::Range<u32> = 50_000..50_064;
 /// Rounds per slice in any case.
@@ -42,20 +51,38 @@ const SHOWN_POLL: Duration = Duration::from_millis(20);
 /// A socket is lost, an update does not reach everybody once, or the server fails.
 pub fn measure(options: &Options, add: &mut dyn FnMut(Row)) -> Result<()> {
     for &sockets in &options.sockets {
-        add(measure_at(sockets, options)?);
+        add(measure_at(sockets, 1, options)?);
     }
     Ok(())
 }
 
-fn measure_at(sockets: usize, options: &Options) -> Result<Row> {
+/// Measures updates that wait together, for the largest number of sockets.
+///
+/// # Errors
+/// As [`measure`].
+pub fn together(options: &Options, add: &mut dyn FnMut(Row)) -> Result<()> {
+    let Some(&sockets) = options.sockets.iter().max() else { return Ok(()) };
+    add(measure_at(sockets, TOGETHER_UPDATES, options)?);
+    Ok(())
+}
+
+fn measure_at(sockets: usize, together: usize, options: &Options) -> Result<Row> {
     let (server, scene, promotion) = start(options)?;
+    let mut promotions = vec![promotion.clone()];
+    while promotions.len() < together {
+        let next = scene.launch(1000, 60)?;
+        wait_shown(&server, &next)?;
+        promotions.push(next);
+    }
     let mut ours = Helper::start("driver")?;
     let connected: Connected = ours.ask(&Config {
         data: server.address,
         control: Some(server.address),
         sockets,
         handshake: Some(handshake(&promotion, Vec::new())),
-        updates: PRICES.map(|price| update(&scene, &promotion, price)).collect(),
+        triggers: together,
+        offers: together,
+        updates: PRICES.map(|price| update(&scene, &promotions, price)).collect(),
     })?;
     let slice = Slice { duration_ms: (options.seconds * 1000.0) as u64, rounds_min: ROUNDS_MIN };
     let warm_up = Slice { duration_ms: slice.duration_ms / 3, rounds_min: ROUNDS_MIN };
@@ -63,14 +90,20 @@ fn measure_at(sockets: usize, options: &Options) -> Result<Row> {
     let frame_bytes = warmed.sample.len();
 
     let mut writer = Helper::start("bare-writer")?;
-    let listening: bare::Listening = writer.ask(&bare::Config { sockets, payload: warmed.sample })?;
+    let listening: bare::Listening =
+        writer.ask(&bare::Config { sockets, payload: warmed.sample, frames: together })?;
     let mut limit = Helper::start("driver")?;
     let _: Connected = limit.ask(&Config {
         data: listening.data,
         control: Some(listening.control),
         sockets,
         handshake: None,
-        updates: vec![Update { request: "GET / HTTP/1.1\r\n\r\n".to_owned(), expected: String::new() }],
+        triggers: 1,
+        offers: together,
+        updates: vec![Update {
+            requests: vec!["GET / HTTP/1.1\r\n\r\n".to_owned()],
+            expected: String::new(),
+        }],
     })?;
     let _: Rounds = limit.ask(&warm_up)?;
 
@@ -79,7 +112,12 @@ fn measure_at(sockets: usize, options: &Options) -> Result<Row> {
         our_slices.push(ours.ask::<Rounds>(&slice)?.rounds);
         limit_slices.push(limit.ask::<Rounds>(&slice)?.rounds);
     }
-    Ok(row(sockets, frame_bytes, connected.seconds, &our_slices, &limit_slices))
+    let mut row = row(sockets, frame_bytes, connected.seconds, &our_slices, &limit_slices);
+    if together > 1 {
+        row.work = format!("{together} updates together / bare loop");
+        row.target = (sockets >= FANOUT_SOCKETS).then_some(Target::AtLeast(TOGETHER));
+    }
+    Ok(row)
 }
 
 /// Starts a server with one worker and launches the promotion that everybody sees; returns once a shopper sees it,
@@ -93,10 +131,15 @@ pub(super) fn start(options: &Options) -> Result<(Server, Scene, String)> {
     })?;
     let scene = Scene::set(server.address)?;
     let promotion = scene.launch(1000, 60)?;
+    wait_shown(&server, &promotion)?;
+    Ok((server, scene, promotion))
+}
+
+fn wait_shown(server: &Server, promotion: &str) -> Result<()> {
     let deadline = Instant::now() + SHOWN_MAX;
     loop {
-        match Swarm::new(Some(handshake(&promotion, Vec::new())))?.connect(server.address, 1) {
-            Ok(_) => return Ok((server, scene, promotion)),
+        match Swarm::new(Some(handshake(promotion, Vec::new())))?.connect(server.address, 1) {
+            Ok(_) => return Ok(()),
             Err(error) if Instant::now() > deadline => return Err(error),
             Err(_) => std::thread::sleep(SHOWN_POLL),
         }
@@ -114,13 +157,16 @@ pub(super) fn handshake(promotion: &str, tokens: Vec<String>) -> Handshake {
     }
 }
 
-fn update(scene: &Scene, promotion: &str, price: u32) -> Update {
-    let path = format!("/api/v1/promotions/{promotion}");
+/// The same new price for each promotion.
+fn update(scene: &Scene, promotions: &[String], price: u32) -> Update {
     let body = json!({"price": {"amount": price, "currency": "COP"}}).to_string();
     let token = Some(scene.merchant_token.as_str());
-    let request = Request { method: "PATCH", path: &path, token, key: None, body: &body };
-    let bytes = request.encode(&scene.server.to_string());
-    Update { request: String::from_utf8_lossy(&bytes).into_owned(), expected: format!("{price}") }
+    let request = |promotion: &String| {
+        let path = format!("/api/v1/promotions/{promotion}");
+        let request = Request { method: "PATCH", path: &path, token, key: None, body: &body };
+        String::from_utf8_lossy(&request.encode(&scene.server.to_string())).into_owned()
+    };
+    Update { requests: promotions.iter().map(request).collect(), expected: format!("{price}") }
 }
 
 /// Sockets per second of a slice, with the window of a round as given, in microseconds.
@@ -175,7 +221,7 @@ fn row(sockets: usize, frame_bytes: usize, connect_s: f64, ours: &[Vec<Round>], 
         limit: summary(limit),
         figure: median(&counted),
         spread: spread(&counted),
-        target: Some(Target::AtLeast(FANOUT)),
+        target: (sockets >= FANOUT_SOCKETS).then_some(Target::AtLeast(FANOUT)),
         detail: json!({
             "ratios": counted,
             "ratios_from_answer": strict,
