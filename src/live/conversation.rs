@@ -49,6 +49,8 @@ pub(super) struct Conversation {
     place: Cell<Option<Location>>,
     in_flight: Cell<usize>,
     gone: Cell<bool>,
+    /// Replies of commands that had to wait, until the others that were answered in the same turn are there too.
+    answered: RefCell<Replies>,
 }
 
 impl Conversation {
@@ -62,6 +64,7 @@ impl Conversation {
             place: Cell::new(None),
             in_flight: Cell::new(0),
             gone: Cell::new(false),
+            answered: RefCell::default(),
         })
     }
 
@@ -385,16 +388,33 @@ impl Conversation {
         actix_rt::spawn(async move {
             let outcome = what.await;
             this.in_flight.set(this.in_flight.get() - 1);
-            let mut replies = Replies::default();
-            match outcome {
-                // It has answered by itself.
-                Ok(None) => {}
-                Ok(Some(result)) => replies.result(id, "rpc", &result),
-                Err(error) => replies.error(id, error),
+            // It has answered by itself.
+            if matches!(outcome, Ok(None)) {
+                return;
             }
-            this.reply(&mut replies);
+            let mut answered = this.answered.borrow_mut();
+            let is_first = answered.is_empty();
+            match outcome {
+                Ok(None) => {}
+                Ok(Some(result)) => answered.result(id, "rpc", &result),
+                Err(error) => answered.error(id, error),
+            }
+            drop(answered);
+            if is_first {
+                this.reply_soon();
+            }
         });
         true
+    }
+
+    /// Sends the gathered replies once the tasks that are ready now have had their turn: a commit answers many commands
+    /// of a frame at once, and one write is cheaper than many.
+    fn reply_soon(self: &Rc<Self>) {
+        let this = self.clone();
+        actix_rt::spawn(async move {
+            let mut answered = this.answered.take();
+            this.reply(&mut answered);
+        });
     }
 }
 

@@ -252,6 +252,11 @@ impl Replies {
         self.line(&format!(r#"{{"id":{id},"error":{{"code":{code},"message":"{message}"{temporary}}}}}"#));
     }
 
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The frame; `None` if there is nothing to say.
     pub fn take(&mut self) -> Option<Bytes> {
         let text = std::mem::take(&mut self.0);

@@ -3,7 +3,7 @@
 use super::board::Entry;
 use super::outbox::{Kind, Lane};
 use super::session::{Seat, Sink};
-use super::shard::{Shard, deliver};
+use super::shard::{Shard, cork, deliver};
 use super::slab::{drop_key, has, put};
 use super::wire::{Channel, Published, Sales};
 use crate::feed::{GoneReason, LiveOffer, Update};
@@ -72,6 +72,7 @@ impl<S: Sink> Shard<S> {
     fn reseat(&mut self, key: u32, offer: &LiveOffer, published: &Published) {
         let now = self.timers.now();
         let candidates = self.cells.sessions_for(&offer.cover);
+        let corked = &mut self.corked;
         let Some(entry) = self.board.get_mut(key) else { return };
         let (mut written, mut conflated) = (0, 0);
         let mut left: Option<Bytes> = None;
@@ -79,6 +80,7 @@ impl<S: Sink> Shard<S> {
             let Some(session) = self.sessions.get_mut(slot) else { continue };
             if session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, true)) {
                 let what = (key, Lane::Nearby, Kind::Offer);
+                cork(corked, slot, session, now);
                 let (w, c) = deliver(session, &published.nearby, what, false, now);
                 (written, conflated) = (written + w, conflated + c);
                 continue;
@@ -102,6 +104,7 @@ impl<S: Sink> Shard<S> {
                 entry.watch(slot);
                 put(&mut session.shown, key);
                 let what = (key, Lane::Nearby, Kind::Offer);
+                cork(corked, slot, session, now);
                 let (w, c) = deliver(session, &published.nearby, what, true, now);
                 (written, conflated) = (written + w, conflated + c);
             }
@@ -122,6 +125,7 @@ impl<S: Sink> Shard<S> {
         for slot in &entry.watchers {
             if let Some(session) = self.sessions.get_mut(*slot) {
                 let what = (key, Lane::Nearby, Kind::Stock);
+                cork(&mut self.corked, *slot, session, now);
                 let (w, c) = deliver(session, &published.nearby, what, false, now);
                 (written, conflated) = (written + w, conflated + c);
             }

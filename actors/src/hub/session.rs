@@ -211,6 +211,23 @@ impl<S: Sink> Session<S> {
         self.sink.wake();
     }
 
+    /// Lets everything wait from here on until [`Session::uncork`]; returns whether nothing waited before.
+    pub fn cork(&mut self, now: u64) -> bool {
+        let corks = self.outbox.is_none() && self.ending.is_none();
+        if corks {
+            self.outbox = Some(Box::new(Outbox::new(Bytes::new(), now)));
+        }
+        corks
+    }
+
+    /// Writes what has gathered, in one write if the socket takes it; the rest waits for the socket.
+    pub fn uncork(&mut self, fill: &mut impl Fill, scratch: &mut Vec<u8>, now: u64) {
+        self.flush(fill, scratch, now);
+        if self.outbox.is_some() {
+            self.sink.wake();
+        }
+    }
+
     fn outbox(&mut self, now: u64) -> &mut Outbox {
         if self.outbox.is_none() {
             // The task learns that it has to wait for the socket.

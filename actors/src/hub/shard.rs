@@ -42,6 +42,8 @@ pub struct Shard<S> {
     pub(super) registrations: u32,
     ping: Bytes,
     scratch: Vec<u8>,
+    /// Sessions whose writes gather while several updates are applied; `None` while each is written at once.
+    pub(super) corked: Option<Vec<u32>>,
 }
 
 impl<S: Sink> Shard<S> {
@@ -61,6 +63,7 @@ impl<S: Sink> Shard<S> {
             generations: 0,
             registrations: 0,
             scratch: Vec::new(),
+            corked: None,
         }
     }
 
@@ -203,18 +206,21 @@ impl<S: Sink> Shard<S> {
         (self.cells.occupied(), self.board.len())
     }
 
-    /// Applies everything that other threads left in the inbox.
+    /// Applies everything that other threads left in the inbox. A session gets what several updates and claims tell it
+    /// in one write.
     pub fn take_in(&mut self) {
         let delivery = self.inbox.take();
         let hubs = self.hubs.clone();
         hubs.counts().inbox_depths.add((delivery.updates.len() + delivery.claims.len()) as u64);
+        self.corked = (delivery.updates.len() > 1).then(Vec::new);
         for published in &delivery.updates {
             self.apply(published);
+        }
+        self.uncork();
+        for published in &delivery.updates {
             hubs.counts().delivery_lags.add_time(published.at.elapsed());
         }
-        for news in &delivery.claims {
-            self.tell_claim(news);
-        }
+        self.tell_claims(&delivery.claims);
         for order in delivery.orders {
             self.obey(order);
         }
@@ -222,6 +228,16 @@ impl<S: Sink> Shard<S> {
             self.close_where(Closing::Behind, |_| true);
         } else if delivery.lost_claims {
             self.close_where(Closing::Behind, |session| session.person.is_some());
+        }
+    }
+
+    fn uncork(&mut self) {
+        let now = self.timers.now();
+        for slot in self.corked.take().unwrap_or_default() {
+            if let Some(session) = self.sessions.get_mut(slot) {
+                let mut fill = FromBoard { board: &mut self.board, wire: &*self.wire };
+                session.uncork(&mut fill, &mut self.scratch, now);
+            }
         }
     }
 
@@ -327,16 +343,42 @@ impl<S: Sink> Shard<S> {
         self.close(slot, &frame);
     }
 
-    fn tell_claim(&mut self, news: &Arc<ClaimNews>) {
+    /// Tells each person of all their claims' changes at once, in the order that those have.
+    fn tell_claims(&mut self, claims: &[Arc<ClaimNews>]) {
+        let mut places: HashMap<UserId, usize> = HashMap::new();
+        let mut by_person: Vec<Vec<&Arc<ClaimNews>>> = Vec::new();
+        for news in claims.iter().filter(|news| self.people.contains_key(&news.user)) {
+            let place = *places.entry(news.user).or_insert(by_person.len());
+            match by_person.get_mut(place) {
+                Some(theirs) => theirs.push(news),
+                None => by_person.push(vec![news]),
+            }
+        }
+        for theirs in by_person {
+            self.tell_claims_of(&theirs);
+        }
+    }
+
+    /// Tells one person of changes of their claims; all are theirs.
+    fn tell_claims_of(&mut self, news: &[&Arc<ClaimNews>]) {
         let now = self.timers.now();
-        let Some(slots) = self.people.get(&news.user) else { return };
+        let Some(slots) = news.first().and_then(|first| self.people.get(&first.user)) else { return };
+        let frames = match news {
+            [one] => one.frame.clone(),
+            several => {
+                let frames: Vec<&[u8]> = several.iter().map(|news| &*news.frame).collect();
+                frames.concat().into()
+            }
+        };
         for slot in slots {
             let Some(session) = self.sessions.get_mut(*slot) else { continue };
             match session.person.as_mut().map(|person| &mut person.own) {
-                Some(Own::HeldBack(held)) if held.len() < HELD_BACK_MAX => held.push(news.clone()),
+                Some(Own::HeldBack(held)) if held.len() + news.len() <= HELD_BACK_MAX => {
+                    held.extend(news.iter().map(|news| Arc::clone(news)));
+                }
                 Some(Own::HeldBack(_)) => session.cut(),
                 Some(Own::On) => {
-                    if !session.send(news.frame.clone(), now) {
+                    if !session.send(frames.clone(), now) {
                         self.hubs.counts().evicted.fetch_add(1, Relaxed);
                     }
                 }
@@ -356,6 +398,15 @@ impl<S: Sink> Shard<S> {
             }
         }
         self.hubs.went(person.user);
+    }
+}
+
+/// Lets a session's writes gather where several updates are applied.
+pub(super) fn cork<S: Sink>(corked: &mut Option<Vec<u32>>, slot: u32, session: &mut Session<S>, now: u64) {
+    if let Some(corked) = corked
+        && session.cork(now)
+    {
+        corked.push(slot);
     }
 }
 

@@ -22,6 +22,40 @@ fn i26_a_busy_socket_gets_the_latest_state_once_and_in_one_write() {
 }
 
 #[test]
+fn i26_updates_that_wait_together_go_out_in_one_write() {
+    let mut scene = Scene::new();
+    scene.publish(offer(1, 1));
+    scene.publish(offer(5, 1));
+    let (slot, socket, _) = scene.nearby(0.0, 5_000.0);
+    let (full_slot, full, _) = scene.nearby(0.0, 5_000.0);
+    full.room(4);
+    let updates = [
+        offer(1, 2),
+        offer(2, 1),
+        offer(3, 1),
+        stock(5, 2, 9),
+        gone(3, 2, GoneReason::Ended),
+        stock(1, 3, 8),
+    ];
+    for update in updates {
+        scene.inbox.publish(&Arc::new(super::super::wire::Published::new(update, &Lines)));
+    }
+    scene.shard.take_in();
+    assert_eq!(
+        socket.lines(),
+        ["offer 1:3", "offer 2:1", "stock 5:2 9"],
+        "offer 3 was gone before anybody saw it"
+    );
+    assert_eq!(socket.0.borrow().writes, 1);
+    assert!(!scene.shard.attention(slot).waiting);
+    assert_eq!(socket.0.borrow().woken, 0);
+    assert!(full.0.borrow().woken > 0, "the rest waits for the socket");
+    full.room(usize::MAX);
+    scene.shard.flush(full_slot);
+    assert_eq!(full.lines(), ["offer 1:3", "offer 2:1", "stock 5:2 9"]);
+}
+
+#[test]
 fn i26_an_older_update_is_not_told() {
     let mut scene = Scene::new();
     scene.publish(offer(1, 5));

@@ -81,6 +81,11 @@ fn changes_of_ones_claims_wait_for_the_connect_and_are_not_told_twice() {
     scene.inbox.claims(&[news(1, 5, 6), news(1, 5, 5)]);
     scene.shard.take_in();
     assert_eq!(socket.lines(), ["me claim 1:6"], "the older change does not replace the newer");
+    let before = socket.0.borrow().writes;
+    scene.inbox.claims(&[news(7, 5, 7), news(8, 6, 7), news(9, 5, 8)]);
+    scene.shard.take_in();
+    assert_eq!(socket.lines(), ["me claim 7:7", "me claim 9:8"]);
+    assert_eq!(socket.0.borrow().writes - before, 1, "what is told together is one write");
 }
 
 #[test]
