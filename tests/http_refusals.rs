@@ -323,3 +323,28 @@ async fn head_answers_as_get_without_the_body() {
     let post_only = server.http.head(format!("{}/api/v1/auth/login", server.base)).send().await.unwrap();
     assert_eq!((post_only.status().as_u16(), post_only.headers()["allow"].to_str().unwrap()), (405, "POST"));
 }
+
+/// A place is an object: of two bare numbers nobody knows which is the latitude.
+#[tokio::test(flavor = "multi_thread")]
+async fn i13_a_place_of_two_bare_numbers_is_refused() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let shopper = server.shoppers(1).await.remove(0);
+    let sale = server.launch(&shop, json!({"claim_within_m": 2000})).await;
+    let merchant = shop.merchant.token.as_str();
+    let new_store =
+        r#"{"name": "S", "address": "A", "timezone": "UTC", "location": [6.2442, -75.5812]}"#.to_owned();
+    let place = r#"{"location": [6.2442, -75.5812]}"#.to_owned();
+    let profile = r#"{"last_location": [6.2442, -75.5812]}"#.to_owned();
+    for (method, path, token, body, field) in [
+        ("POST", format!("/api/v1/promotions/{sale}/claims"), shopper.as_str(), &place, "/location"),
+        ("POST", "/api/v1/stores".to_owned(), merchant, &new_store, "/location"),
+        ("PATCH", format!("/api/v1/stores/{}", shop.store), merchant, &place, "/location"),
+        ("PATCH", "/api/v1/me".to_owned(), shopper.as_str(), &profile, "/last_location"),
+    ] {
+        let (status, _, found) = send(&server, method, &path, token, Some("k"), body).await;
+        assert_eq!((status, found), (422, fields([(field, "wrong_type")])), "{method} {path}");
+    }
+    let counts = server.must(200, "GET", &format!("/api/v1/promotions/{sale}"), None, None).await;
+    assert_eq!((&counts["held"], &counts["sold"]), (&json!(0), &json!(0)), "nothing was claimed");
+}

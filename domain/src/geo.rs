@@ -12,7 +12,9 @@ pub use cover::{
 };
 pub use hash::CellHasher;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// Radius of the sphere on which all distances are great circles, in metres (DESIGN section 2).
@@ -44,13 +46,40 @@ impl fmt::Debug for Location {
 }
 
 /// A location as it was written down, not yet checked: for callers that report every bad field at once.
-#[derive(Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct RawLocation {
     /// Latitude in degrees, any number.
     pub lat: f64,
     /// Longitude in degrees, any number.
     pub lng: f64,
+}
+
+impl<'de> Deserialize<'de> for RawLocation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A derived one would also take `[6.2, -75.5]`, whose order people guess differently.
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = RawLocation;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with lat and lng")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<RawLocation, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct LatLng {
+            lat: f64,
+            lng: f64,
+        }
+        let LatLng { lat, lng } = LatLng::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(RawLocation { lat, lng })
+    }
 }
 
 impl fmt::Debug for RawLocation {
@@ -288,6 +317,8 @@ mod tests {
             r#"{"lat": "1", "lng": 2}"#,
             r#"{"lat": null, "lng": 2}"#,
             r#"{"lat": 1e999, "lng": 2}"#,
+            r#"{"lat": 1, "lat": 1, "lng": 2}"#,
+            "[6.2442, -75.5812]",
         ] {
             assert!(serde_json::from_str::<Location>(bad).is_err(), "{bad}");
         }
