@@ -501,3 +501,6 @@ async fn durable<R>(settlement: Option<Settlement>) -> Result<(), EngineError<R>
 fn unavailable<R>() -> EngineError<R> {
     EngineError::Unavailable { retry_after_ms: RELOAD_RETRY_MS }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,3 +14,11 @@ pub mod owner;
 pub mod persistence;
 pub mod ports;
 pub mod promotion;
+
+// The simulated outside of tests/ names this crate as its users do.
+#[cfg(test)]
+extern crate self as flash_actors;
+#[cfg(test)]
+#[path = "../tests/sim/mod.rs"]
+#[allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod sim;

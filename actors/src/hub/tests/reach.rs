@@ -156,3 +156,37 @@ fn i25_the_rest_of_a_snapshot_arrives() {
     assert_eq!(snapshot.offers.len() + told.len(), 20, "each offer once");
     assert_eq!(told.len(), lines.len() - 1);
 }
+
+/// Small, middle and large reaches have covers of different resolutions. A session sits in a cell of each, worked out
+/// from its point: the parent of a finer cell is another one for some points, and they would miss what is in reach.
+#[test]
+fn i25_cells_of_several_resolutions_route_alike() {
+    let mut scene = Scene::new();
+    let reaches = [400u32, 6_000, 45_000];
+    let mut resolutions = BTreeSet::new();
+    for (id, reach_m) in (1u128..).zip(reaches) {
+        let update = offer_of(record(id, 1, Status::Live, reach_m));
+        let Update::Offer(offer) = &update else { unreachable!() };
+        resolutions.extend(offer.cover.cells.iter().map(|cell| u8::from(cell.resolution())));
+        scene.publish(update);
+    }
+    assert_eq!(resolutions, BTreeSet::from([4, 6, 8]));
+    let (mut not_the_parent, mut shown) = (0, 0);
+    for step in 0..3_000u32 {
+        let metres = f64::from(step) * 16.3;
+        let place = Place::from(north(metres));
+        let [fine, middle, _] = *place.cells.as_array();
+        not_the_parent += u32::from(fine.parent(middle.resolution()) != Some(middle));
+        let (slot, socket) = scene.session();
+        let snapshot = scene.shard.subscribe(slot, seat(metres, 50_000.0), &Known::new());
+        let mut told: Vec<_> = snapshot.offers.iter().map(|offer| offer[0] - b'0').collect();
+        told.sort_unstable();
+        let expected: Vec<u8> =
+            (1u8..).zip(reaches).filter(|(_, r)| metres <= f64::from(*r)).map(|(id, _)| id).collect();
+        assert_eq!(told, expected, "at {metres} m");
+        shown += told.len();
+        drop(socket);
+        scene.shard.remove(slot);
+    }
+    assert!(not_the_parent > 30 && shown > 3_000, "{not_the_parent} {shown}");
+}
