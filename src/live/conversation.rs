@@ -424,3 +424,6 @@ fn promotion_of(channel: &str) -> Option<PromotionId> {
     let id: PromotionId = name.parse().ok()?;
     (id.to_string() == name).then_some(id)
 }
+
+#[cfg(test)]
+mod tests;

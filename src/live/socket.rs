@@ -30,6 +30,14 @@ struct Link {
 #[derive(Debug)]
 pub(super) struct Hold(Rc<Link>);
 
+#[cfg(test)]
+impl Hold {
+    /// A socket without a task: nobody waits for it to be writable.
+    pub(super) fn of(stream: TcpStream) -> Self {
+        Self(Rc::new(Link { stream, task: RefCell::new(None) }))
+    }
+}
+
 impl Sink for Hold {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.stream.try_write(bytes)
