@@ -1,5 +1,7 @@
 //! The real binary on a database of its own, and bare sockets to it. Knows no SDK: what it sends is what a test wrote.
 
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -72,6 +74,17 @@ impl Server {
         (status, head, socket)
     }
 
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// Where it listens, as `host:port`.
     pub fn address(&self) -> &str {
         &self.address
@@ -95,6 +108,28 @@ impl Socket {
     /// Writes bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Writes bytes as they are, to a server that may have ended the connection.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// A connection to a server that was started elsewhere; `room` bounds what the kernel takes in for it.
+    pub fn to(address: &str, room: Option<usize>) -> Self {
+        let address: std::net::SocketAddr = address.parse().unwrap();
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        if let Some(room) = room {
+            socket.set_recv_buffer_size(room).unwrap();
+        }
+        socket.connect(&address.into()).unwrap();
+        let stream: TcpStream = socket.into();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, seen: Vec::new() }
     }
 
     /// Writes a text frame.
@@ -138,6 +173,21 @@ impl Socket {
         String::from_utf8_lossy(&self.seen).into_owned()
     }
 
+    /// Whether the server has ended the connection; takes in what it said.
+    pub fn has_ended(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let mut bytes = [0; 4096];
+        let ended = loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => break true,
+                Ok(count) => self.seen.extend_from_slice(&bytes[..count]),
+                Err(error) => break error.kind() != std::io::ErrorKind::WouldBlock,
+            }
+        };
+        self.stream.set_nonblocking(false).unwrap();
+        ended
+    }
+
     fn until<T>(&mut self, done: impl Fn(&[u8]) -> Option<T>) -> T {
         loop {
             if let Some(value) = done(&self.seen) {
@@ -155,18 +205,27 @@ impl Socket {
     }
 }
 
-/// A masked text frame of at most 65,535 bytes.
+/// A masked text frame.
 pub fn text_frame(text: &str) -> Vec<u8> {
+    frame_of(0x81, text.as_bytes())
+}
+
+/// A masked frame with this first byte.
+pub fn frame_of(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [1, 2, 3, 4];
-    let mut frame = vec![0x81];
-    match text.len() {
+    let mut frame = vec![first];
+    match payload.len() {
         length @ 0..=125 => frame.push(0x80 | length as u8),
-        length => {
+        length @ 126..=65_535 => {
             frame.push(0x80 | 126);
-            frame.extend_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
+            frame.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            frame.push(0x80 | 127);
+            frame.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
     frame.extend_from_slice(&mask);
-    frame.extend(text.bytes().enumerate().map(|(nth, byte)| byte ^ mask[nth % 4]));
+    frame.extend(payload.iter().enumerate().map(|(nth, byte)| byte ^ mask[nth % 4]));
     frame
 }
