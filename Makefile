@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help dev deploy-check run test check test-rust test-js test-py test-conformance test-web fmt services bench guard load bench-web pictures
+.PHONY: help dev deploy-check run test check fuzz test-rust test-js test-py test-conformance test-web fmt services bench guard load bench-web pictures
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ test-web: ## Run the browser tests of the web app only
 
 pictures: ## Make the README's pictures anew, by the browser tests
 	@FLASH_TEST_PICTURES=$(CURDIR)/docs/images scripts/test web
+
+fuzz: ## Fuzz frames, commands and bodies from a fresh seed (INPUTS=200000 per target; SEED=… repeats a run)
+	@FLASH_FUZZ_INPUTS=$(or $(INPUTS),200000) FLASH_FUZZ_SEED=$(or $(SEED),$$(date +%s)) \
+	  scripts/test rust -- -E 'binary(fuzz)' --no-capture
 
 fmt: ## Format the Rust sources
 	cargo fmt --all
