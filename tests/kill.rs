@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Server, ask, command};
+use common::{Server, Shop, ask, command};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +13,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Kills per database; the two databases together make more than fifty.
+/// Kills per database unless `FLASH_TEST_KILLS` says otherwise; the two databases together make more than fifty.
 const KILLS: u32 = 26;
-const STOCK: u64 = 600;
+
+fn kills() -> u32 {
+    std::env::var("FLASH_TEST_KILLS").map_or(KILLS, |kills| kills.parse().unwrap())
+}
+/// Units of each sale. One that has sold out is followed by the next, so that there is always something to lose.
+const STOCK: u64 = 400;
 
 #[derive(Default)]
 struct History {
@@ -31,7 +36,8 @@ struct Load {
     base: Mutex<String>,
     stop: AtomicBool,
     history: Mutex<History>,
-    promotion: String,
+    /// The sales, the newest last.
+    sales: Mutex<Vec<String>>,
 }
 
 impl Load {
@@ -41,7 +47,8 @@ impl Load {
         while !self.stop.load(Ordering::Relaxed) {
             step += 1;
             let key = format!("key-{step}");
-            let path = format!("/api/v1/promotions/{}/claims", self.promotion);
+            let sale = self.sales.lock().unwrap().last().unwrap().clone();
+            let path = format!("/api/v1/promotions/{sale}/claims");
             let Some(claim) = self.until_known(&http, &token, &path, &key, 201).await else { continue };
             let id = claim["id"].as_str().unwrap().to_owned();
             let units = claim["quantity"].as_u64().unwrap();
@@ -89,16 +96,39 @@ impl Load {
     }
 }
 
+async fn launch(server: &Server, shop: &Shop) -> String {
+    server.launch(shop, json!({"stock": STOCK, "hold_seconds": 2, "per_shopper_limit": null})).await
+}
+
+/// Waits until the server that runs now has acknowledged a claim, of the next sale where the last one sold out.
+async fn until_more_is_acknowledged(server: &Server, shop: &Shop, load: &Load) {
+    let acked = || load.history.lock().unwrap().acked.len();
+    let before = acked();
+    for attempt in 1..=3_000 {
+        if acked() > before {
+            return;
+        }
+        sleep(Duration::from_millis(5)).await;
+        if attempt % 20 == 0 {
+            let path = format!("/api/v1/promotions/{}", load.sales.lock().unwrap().last().unwrap());
+            let sale = server.must(200, "GET", &path, None, None).await;
+            if sale["sold"] == STOCK {
+                let next = launch(server, shop).await;
+                load.sales.lock().unwrap().push(next);
+            }
+        }
+    }
+    panic!("I3: nothing was acknowledged any more");
+}
+
 async fn rounds(database: &str, directory: &std::path::Path) {
     let mut server = Server::start(database, directory);
     let shop = server.shop().await;
-    let terms = json!({"stock": STOCK, "hold_seconds": 2, "per_shopper_limit": null});
-    let promotion = server.launch(&shop, terms).await;
     let load = Arc::new(Load {
         base: Mutex::new(server.base.clone()),
         stop: AtomicBool::new(false),
         history: Mutex::default(),
-        promotion: promotion.clone(),
+        sales: Mutex::new(vec![launch(&server, &shop).await]),
     });
     let tokens = server.shoppers(16).await;
     let shoppers: Vec<_> = tokens
@@ -106,14 +136,16 @@ async fn rounds(database: &str, directory: &std::path::Path) {
         .enumerate()
         .map(|(number, token)| tokio::spawn(load.clone().shopper(token.clone(), number as u64)))
         .collect();
-    for round in 0..u64::from(KILLS) {
+    let kills = kills();
+    for round in 0..kills {
+        until_more_is_acknowledged(&server, &shop, &load).await;
         // Any moment will do; this only spreads them.
-        sleep(Duration::from_millis(120 + (round * 7_919) % 230)).await;
+        sleep(Duration::from_millis(20 + (u64::from(round) * 7_919) % 230)).await;
         server.kill();
         server = Server::start(database, directory);
         *load.base.lock().unwrap() = server.base.clone();
     }
-    sleep(Duration::from_millis(300)).await;
+    until_more_is_acknowledged(&server, &shop, &load).await;
     load.stop.store(true, Ordering::Relaxed);
     for shopper in shoppers {
         shopper.await.unwrap();
@@ -123,46 +155,65 @@ async fn rounds(database: &str, directory: &std::path::Path) {
     assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
 }
 
-async fn check(server: &Server, load: &Load, tokens: &[String]) {
-    let path = format!("/api/v1/promotions/{}", load.promotion);
-    let mut sale = Value::Null;
-    for _ in 0..200 {
-        sale = server.must(200, "GET", &path, None, None).await;
-        if sale["held"] == 0 {
-            break;
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-    let number = |name: &str| sale[name].as_u64().unwrap();
-    assert_eq!(number("held"), 0, "I7: a hold did not return");
-    assert_eq!(number("remaining") + number("sold"), STOCK, "I1");
-    let mut found: HashMap<String, Value> = HashMap::new();
-    let mut keys = 0;
+/// Everybody's claims, by id.
+async fn claims_of_all(server: &Server, tokens: &[String]) -> HashMap<String, Value> {
+    let mut found = HashMap::new();
     for token in tokens {
         let mut cursor = String::new();
-        let mut of_this_shopper = HashSet::new();
         loop {
             let page = server
                 .must(200, "GET", &format!("/api/v1/claims?limit=100{cursor}"), Some(token), None)
                 .await;
             for claim in page["items"].as_array().unwrap() {
-                assert!(of_this_shopper.insert(claim["id"].as_str().unwrap().to_owned()));
-                found.insert(claim["id"].as_str().unwrap().to_owned(), claim.clone());
+                let id = claim["id"].as_str().unwrap().to_owned();
+                assert!(found.insert(id, claim.clone()).is_none(), "listed twice: {claim}");
             }
-            keys += page["items"].as_array().unwrap().len();
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => break,
             }
         }
     }
-    assert_eq!(keys, found.len());
-    let history = std::mem::take(&mut *load.history.lock().unwrap());
-    let mut sold = 0;
-    for claim in found.values() {
-        sold += if claim["status"] == "confirmed" { claim["quantity"].as_u64().unwrap() } else { 0 };
-    }
+    found
+}
+
+/// At rest one sale's counters follow from its claims, no hold is open, and what remains can be claimed.
+async fn check_sale(server: &Server, id: &str, found: &HashMap<String, Value>, token: &str) -> u64 {
+    let sale = server.must(200, "GET", &format!("/api/v1/promotions/{id}"), None, None).await;
+    let number = |name: &str| sale[name].as_u64().unwrap();
+    assert_eq!(number("held"), 0, "I7: a hold did not return");
+    assert_eq!(number("remaining") + number("sold"), STOCK, "I1");
+    let confirmed =
+        found.values().filter(|claim| claim["promotion_id"] == id && claim["status"] == "confirmed");
+    let sold: u64 = confirmed.map(|claim| claim["quantity"].as_u64().unwrap()).sum();
     assert_eq!(sold, number("sold"), "I2");
+    if number("remaining") > 0 {
+        let path = format!("/api/v1/promotions/{id}/claims");
+        let (status, body) =
+            server.ask("POST", &path, Some(token), Some(&json!({})), Some("at rest")).await.unwrap();
+        assert_eq!(status.as_u16(), 201, "I3: {body}");
+    }
+    sold
+}
+
+async fn check(server: &Server, load: &Load, tokens: &[String]) {
+    let sales = load.sales.lock().unwrap().clone();
+    // The last sale's holds expire, two seconds after they were made.
+    let path = format!("/api/v1/promotions/{}", sales.last().unwrap());
+    for _ in 0..200 {
+        if server.must(200, "GET", &path, None, None).await["held"] == 0 {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    let found = claims_of_all(server, tokens).await;
+    let (mut sold, mut sold_out) = (0, 0);
+    for sale in &sales {
+        let units = check_sale(server, sale, &found, &tokens[0]).await;
+        sold += units;
+        sold_out += u32::from(units == STOCK);
+    }
+    let history = std::mem::take(&mut *load.history.lock().unwrap());
     for id in history.acked.keys() {
         let claim = found.get(id).unwrap_or_else(|| panic!("I18: acknowledged claim {id} was lost"));
         let status = claim["status"].as_str().unwrap();
@@ -175,18 +226,17 @@ async fn check(server: &Server, load: &Load, tokens: &[String]) {
         }
     }
     println!(
-        "{} claims acknowledged, {} confirmed, {} in the store",
+        "{} kills, {} sales ({sold_out} sold out, {sold} units): {} claims acknowledged, {} confirmed, {} cancelled, \
+         {} in doubt, {} in the store",
+        kills(),
+        sales.len(),
         history.acked.len(),
         history.confirmed.len(),
+        history.cancelled.len(),
+        history.doubtful.len(),
         found.len()
     );
-    assert!(history.acked.len() > 100, "the load was no load: {}", history.acked.len());
-    if number("remaining") > 0 {
-        let path = format!("/api/v1/promotions/{}/claims", load.promotion);
-        let (status, body) =
-            server.ask("POST", &path, Some(&tokens[0]), Some(&json!({})), Some("at rest")).await.unwrap();
-        assert_eq!(status.as_u16(), 201, "I3: {body}");
-    }
+    assert!(history.confirmed.len() > 100, "the load was no load: {}", history.confirmed.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
