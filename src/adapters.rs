@@ -3,17 +3,23 @@
 // The SQL that both databases understand is written once, in sql/, and compiled once per driver.
 #![allow(clippy::duplicate_mod)]
 
+pub mod aws;
 mod errors;
 pub mod lock;
 pub mod migrations;
 mod postgres;
 pub mod redis;
+pub mod sns;
 mod sqlite;
+pub mod sqs;
+pub mod webhook;
 
 use flash_actors::ports::accounts::Accounts;
 use flash_actors::ports::catalogue::Catalogue;
+use flash_actors::ports::inbox::Inbox;
 use flash_actors::ports::jobs::JobLog;
 use flash_actors::ports::store::Store;
+use flash_actors::ports::webhooks::Webhooks;
 use flash_actors::ports::{Answer, Page, PortError};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,6 +85,10 @@ pub struct Stores {
     pub accounts: Arc<dyn Accounts>,
     /// Stores, products, promotions as documents.
     pub catalogue: Arc<dyn Catalogue>,
+    /// Notifications.
+    pub inbox: Arc<dyn Inbox>,
+    /// Webhooks.
+    pub webhooks: Arc<dyn Webhooks>,
     /// What jobs did.
     pub jobs: Arc<dyn JobLog>,
     whole: Arc<dyn Embedded>,
@@ -98,12 +108,14 @@ impl Stores {
 
     fn of<A>(adapter: Arc<A>) -> Self
     where
-        A: Store + Accounts + Catalogue + JobLog + Embedded,
+        A: Store + Accounts + Catalogue + Inbox + JobLog + Webhooks + Embedded,
     {
         Self {
             store: adapter.clone(),
             accounts: adapter.clone(),
             catalogue: adapter.clone(),
+            inbox: adapter.clone(),
+            webhooks: adapter.clone(),
             jobs: adapter.clone(),
             whole: adapter,
         }

@@ -1,13 +1,17 @@
 //! What each command of the command line does, `serve` aside.
 
+use crate::adapters::aws::Aws;
+use crate::adapters::sqs::Queue;
 use crate::adapters::{DatabaseUrl, Stores};
 use crate::auth::password::Passwords;
 use crate::config::Settings;
 use crate::mint::SystemMint;
 use crate::serve;
 use crate::telemetry::{self, Telemetry};
+use flash_actors::jobs::{self, Job, JobParts};
 use flash_actors::ports::accounts::{Role, User};
 use flash_actors::ports::clock::{Clock, Mint, SystemClock};
+use flash_actors::ports::jobs::Turn;
 use flash_domain::ids::UserId;
 use std::fmt::Display;
 use std::io::Read;
@@ -16,6 +20,7 @@ use std::time::Duration;
 
 /// How long a health check waits for an answer.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
+use std::sync::Arc;
 
 /// What a command has to say when it fails.
 pub type Outcome = Result<(), String>;
@@ -53,6 +58,71 @@ pub async fn migrate() -> Outcome {
     stores.close().await;
     println!("the schema is current");
     Ok(())
+}
+
+fn queue() -> Result<Queue, String> {
+    let aws = settings()?.aws;
+    let url = aws.sqs_queue_url.clone().ok_or("FLASH_SQS_QUEUE_URL is not set: there is no queue")?;
+    let way = Aws::new(aws.region.as_deref(), aws.endpoint_url.as_deref())?;
+    Ok(Queue::new(Arc::new(way), url))
+}
+
+/// `dlq list`
+///
+/// # Errors
+/// A sentence for people.
+pub async fn dlq_list(limit: usize) -> Outcome {
+    let dead = queue()?.dead_letters().await.map_err(text)?;
+    for (received, body) in dead.list(limit).await.map_err(text)? {
+        println!("{received} {}", body.replace(['\n', '\r'], " "));
+    }
+    Ok(())
+}
+
+/// `dlq redrive`
+///
+/// # Errors
+/// A sentence for people.
+pub async fn dlq_redrive() -> Outcome {
+    let queue = queue()?;
+    let moved = queue.dead_letters().await.map_err(text)?.redrive_to(&queue).await.map_err(text)?;
+    println!("{moved} messages were sent to the queue again");
+    Ok(())
+}
+
+/// `job run`
+///
+/// # Errors
+/// A sentence for people: no such job, somebody runs it, or why it failed.
+pub async fn job_run(name: &str) -> Outcome {
+    let job = Job::parse(name)
+        .ok_or_else(|| format!("there is no job {name}; there are {}", Job::ALL.map(Job::name).join(", ")))?;
+    let settings = settings()?;
+    let stores = serve::open(&settings).await.map_err(text)?;
+    let parts = JobParts {
+        engine: None,
+        catalogue: stores.catalogue.clone(),
+        inbox: stores.inbox.clone(),
+        webhooks: stores.webhooks.clone(),
+        ending_soon_ms: settings.notifications.ending_soon.as_millis() as i64,
+        accounts: stores.accounts.clone(),
+        log: stores.jobs.clone(),
+        counts: Arc::default(),
+        clock: Arc::new(SystemClock::new()),
+        mint: Arc::new(SystemMint),
+    };
+    let turn = jobs::run(&parts, job, 0).await.map_err(text)?;
+    let last = stores.jobs.recent(100).await.map_err(text)?.into_iter().find(|run| run.name == name);
+    stores.close().await;
+    match (turn, last) {
+        (Turn::NotBefore(_), _) => Err(format!("{name} is running; try again when it is done")),
+        (Turn::Yours, Some(run)) if run.ok => {
+            println!("{name}: {}", run.detail);
+            Ok(())
+        }
+        (Turn::Yours, Some(run)) => Err(format!("{name}: {}", run.detail)),
+        (Turn::Yours, None) => Err(format!("{name}: its result was not kept")),
+    }
 }
 
 /// `audit`

@@ -54,8 +54,12 @@ pub struct Settings {
     pub check_period: Duration,
     /// `FLASH_CLEANUP_SECONDS`: period of the cleanup job. Default 3600.
     pub cleanup_period: Duration,
-    /// `AWS_REGION`, `AWS_ENDPOINT_URL`, `FLASH_SNS_TOPIC_ARN`, `FLASH_SQS_QUEUE_URL`: where events will go; read and
-    /// checked, not used yet.
+    /// `FLASH_NOTIFICATIONS_SECONDS`, `FLASH_NOTIFICATIONS_PER_DAY`, …: who is told how often.
+    pub notifications: NotificationSettings,
+    /// `FLASH_WEBHOOKS_ALLOW_PRIVATE`: whether webhooks may be at private addresses, and without TLS. Default false;
+    /// production refuses it.
+    pub webhooks_allow_private: bool,
+    /// `AWS_REGION`, `AWS_ENDPOINT_URL`, `FLASH_SNS_TOPIC_ARN`, `FLASH_SQS_QUEUE_URL`, …: where events and pushes go.
     pub aws: AwsSettings,
 }
 
@@ -69,17 +73,36 @@ pub struct TraceSettings {
     pub ratio: f64,
 }
 
-/// Where events will go.
+/// Who is told how often.
+#[derive(Clone, Copy, Debug)]
+pub struct NotificationSettings {
+    /// `FLASH_NOTIFICATIONS_SECONDS`: period of the notifications job. Default 30.
+    pub period: Duration,
+    /// `FLASH_NOTIFICATIONS_PER_DAY`: notifications of one person and day, 0 to 100; a person may want fewer. Default 3.
+    pub per_day: u32,
+    /// `FLASH_NOTIFICATIONS_PER_STORE_DAY`: those of one store among them. Default 2.
+    pub per_store_and_day: u32,
+    /// `FLASH_ENDING_SOON_SECONDS`: how long before its end people are warned of it, 10 to 86,400. Default 600.
+    pub ending_soon: Duration,
+}
+
+/// Where events and pushes go. Without them events stay in this process and nothing is pushed.
 #[derive(Clone, Debug, Default)]
 pub struct AwsSettings {
-    /// `AWS_REGION`.
+    /// `AWS_REGION`: needed for a topic or platform applications, unless there is an endpoint.
     pub region: Option<String>,
-    /// `AWS_ENDPOINT_URL`.
+    /// `AWS_ENDPOINT_URL`: an emulator. Default: the region's own.
     pub endpoint_url: Option<String>,
-    /// `FLASH_SNS_TOPIC_ARN`.
+    /// `FLASH_SNS_TOPIC_ARN`: a FIFO topic for events; goes with a queue.
     pub sns_topic_arn: Option<String>,
-    /// `FLASH_SQS_QUEUE_URL`.
+    /// `FLASH_SQS_QUEUE_URL`: the FIFO queue that is subscribed to it.
     pub sqs_queue_url: Option<String>,
+    /// `FLASH_SNS_FCM_ARN`: the platform application for Android and web.
+    pub fcm_arn: Option<String>,
+    /// `FLASH_SNS_APNS_ARN`: the one for Apple's devices.
+    pub apns_arn: Option<String>,
+    /// `FLASH_SNS_APNS_SANDBOX_ARN`: the one for Apple's devices in development.
+    pub apns_sandbox_arn: Option<String>,
 }
 
 /// A setting that can't be used.
@@ -123,8 +146,16 @@ pub const NAMES: &[&str] = &[
     "FLASH_TRACE_RATIO",
     "FLASH_CHECK_SECONDS",
     "FLASH_CLEANUP_SECONDS",
+    "FLASH_NOTIFICATIONS_SECONDS",
+    "FLASH_NOTIFICATIONS_PER_DAY",
+    "FLASH_NOTIFICATIONS_PER_STORE_DAY",
+    "FLASH_ENDING_SOON_SECONDS",
+    "FLASH_WEBHOOKS_ALLOW_PRIVATE",
     "FLASH_SNS_TOPIC_ARN",
     "FLASH_SQS_QUEUE_URL",
+    "FLASH_SNS_FCM_ARN",
+    "FLASH_SNS_APNS_ARN",
+    "FLASH_SNS_APNS_SANDBOX_ARN",
 ];
 
 /// Variables with this prefix belong to tests and tools and are left alone.
@@ -268,11 +299,26 @@ impl Settings {
             },
             check_period: Duration::from_secs(source.number("FLASH_CHECK_SECONDS", 60, 1, 86_400)?),
             cleanup_period: Duration::from_secs(source.number("FLASH_CLEANUP_SECONDS", 3_600, 1, 604_800)?),
+            notifications: NotificationSettings {
+                period: Duration::from_secs(source.number("FLASH_NOTIFICATIONS_SECONDS", 30, 1, 86_400)?),
+                per_day: source.number("FLASH_NOTIFICATIONS_PER_DAY", 3, 0, 100)? as u32,
+                per_store_and_day: source.number("FLASH_NOTIFICATIONS_PER_STORE_DAY", 2, 0, 100)? as u32,
+                ending_soon: Duration::from_secs(source.number(
+                    "FLASH_ENDING_SOON_SECONDS",
+                    600,
+                    10,
+                    86_400,
+                )?),
+            },
+            webhooks_allow_private: source.flag("FLASH_WEBHOOKS_ALLOW_PRIVATE", false)?,
             aws: AwsSettings {
                 region: source.text("AWS_REGION").map(str::to_owned),
                 endpoint_url: source.text("AWS_ENDPOINT_URL").map(str::to_owned),
                 sns_topic_arn: source.text("FLASH_SNS_TOPIC_ARN").map(str::to_owned),
                 sqs_queue_url: source.text("FLASH_SQS_QUEUE_URL").map(str::to_owned),
+                fcm_arn: source.text("FLASH_SNS_FCM_ARN").map(str::to_owned),
+                apns_arn: source.text("FLASH_SNS_APNS_ARN").map(str::to_owned),
+                apns_sandbox_arn: source.text("FLASH_SNS_APNS_SANDBOX_ARN").map(str::to_owned),
             },
         };
         settings.check()?;
@@ -293,12 +339,16 @@ impl Settings {
         if self.map_style_url.as_deref().is_some_and(|url| !url.starts_with("https://")) {
             return Err(bad("FLASH_MAP_STYLE_URL", "expected an address by https"));
         }
+        self.aws.check()?;
         for (name, secret) in
             [("FLASH_JWT_SECRET", &self.jwt_secret), ("FLASH_JWT_PREVIOUS_SECRET", &self.jwt_previous_secret)]
         {
             if let Some(secret) = secret {
                 check_secret(name, secret, self.production)?;
             }
+        }
+        if self.production && self.webhooks_allow_private {
+            return Err(bad("FLASH_WEBHOOKS_ALLOW_PRIVATE", "production sends nothing to private addresses"));
         }
         if self.production && self.bench {
             return Err(bad("FLASH_BENCH", "production does not serve the bench routes"));
@@ -323,6 +373,36 @@ impl Settings {
             }
             DatabaseUrl::Postgres(_) => None,
         }
+    }
+}
+
+impl AwsSettings {
+    fn check(&self) -> Result<(), ConfigError> {
+        match (&self.sns_topic_arn, &self.sqs_queue_url) {
+            (Some(_), None) => {
+                Err(bad("FLASH_SQS_QUEUE_URL", "a topic needs the queue that is subscribed to it"))
+            }
+            (None, Some(_)) => {
+                Err(bad("FLASH_SNS_TOPIC_ARN", "a queue needs the topic that it is subscribed to"))
+            }
+            (Some(topic), _) if !topic.ends_with(".fifo") => Err(bad(
+                "FLASH_SNS_TOPIC_ARN",
+                "expected a FIFO topic: a promotion's events keep their order",
+            )),
+            (_, Some(queue)) if !queue.ends_with(".fifo") => Err(bad(
+                "FLASH_SQS_QUEUE_URL",
+                "expected a FIFO queue: a promotion's events keep their order",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Platform applications by the name of the platform.
+    pub fn applications(&self) -> std::collections::HashMap<String, String> {
+        [("fcm", &self.fcm_arn), ("apns", &self.apns_arn), ("apns_sandbox", &self.apns_sandbox_arn)]
+            .into_iter()
+            .filter_map(|(name, arn)| Some((name.to_owned(), arn.clone()?)))
+            .collect()
     }
 }
 

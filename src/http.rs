@@ -8,10 +8,12 @@ pub mod bench;
 pub mod body;
 pub mod claims;
 pub mod context;
+pub mod devices;
 pub mod errors_page;
 pub mod form;
 pub mod idempotency;
 pub mod me;
+pub mod notifications;
 pub mod openapi;
 pub mod products;
 pub mod promotions;
@@ -21,6 +23,7 @@ pub mod series;
 pub mod stores;
 pub mod system;
 pub mod web;
+pub mod webhooks;
 
 use crate::auth::Auth;
 use crate::auth::password::Passwords;
@@ -29,8 +32,10 @@ use flash_actors::engine::Engine;
 use flash_actors::feed::Feed;
 use flash_actors::ports::accounts::Accounts;
 use flash_actors::ports::catalogue::Catalogue;
+use flash_actors::ports::inbox::Inbox;
 use flash_actors::ports::jobs::JobLog;
 use flash_actors::ports::store::Store;
+use flash_actors::ports::webhooks::Webhooks;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,6 +49,12 @@ pub struct HttpState {
     pub accounts: Arc<dyn Accounts>,
     /// Stores, products, promotions as documents.
     pub catalogue: Arc<dyn Catalogue>,
+    /// Notifications.
+    pub inbox: Arc<dyn Inbox>,
+    /// Webhooks.
+    pub webhooks: Arc<dyn Webhooks>,
+    /// Whether messages may be sent to an address.
+    pub webhook_allowed: Box<dyn Fn(&str) -> bool + Send + Sync>,
     /// What jobs did.
     pub jobs: Arc<dyn JobLog>,
     /// The live edge, to be told of changes of staff.

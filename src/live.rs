@@ -23,6 +23,7 @@ use actix_service::{ServiceFactory, fn_factory, fn_service};
 use flash_actors::engine::Engine;
 use flash_actors::hub::{HubActor, Hubs};
 use flash_actors::ports::catalogue::Catalogue;
+use flash_actors::ports::inbox::Inbox;
 use flash_domain::ids::UserId;
 use socket::Hold;
 use std::cell::Cell;
@@ -52,6 +53,8 @@ pub struct LiveState {
     pub engine: Engine,
     /// Open claims, and who works where.
     pub catalogue: Arc<dyn Catalogue>,
+    /// How much is unread.
+    pub inbox: Arc<dyn Inbox>,
     /// Tokens.
     pub auth: Arc<Auth>,
     /// All hubs.

@@ -44,6 +44,16 @@ enum Command {
         #[arg(long, default_value = "Admin")]
         name: String,
     },
+    /// Periodic work, by hand.
+    Job {
+        #[command(subcommand)]
+        command: JobCommand,
+    },
+    /// Messages that the queue gave up.
+    Dlq {
+        #[command(subcommand)]
+        command: DlqCommand,
+    },
     /// Re-derives every promotion's counters from its claims; exit code 1 at the first disagreement.
     Audit,
     /// Prints the API's description (OpenAPI 3.1).
@@ -63,6 +73,27 @@ enum Command {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[derive(Subcommand)]
+enum DlqCommand {
+    /// Prints them, one a line: how often each was received, and its body.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Sends them to the queue again.
+    Redrive,
+}
+
+#[derive(Subcommand)]
+enum JobCommand {
+    /// Runs a job once, now, beside a running server or without one; never while somebody else runs it.
+    Run {
+        /// check, cleanup or notifications.
+        name: String,
+    },
+}
+
 fn main() -> ExitCode {
     let command = CommandLine::parse().command;
     let system = actix_rt::System::new();
@@ -74,6 +105,9 @@ fn main() -> ExitCode {
                 commands::seed_demo(url, live, shoppers, seed).await
             }
             Command::CreateAdmin { email, name } => commands::create_admin(email, name).await,
+            Command::Job { command: JobCommand::Run { name } } => commands::job_run(&name).await,
+            Command::Dlq { command: DlqCommand::List { limit } } => commands::dlq_list(limit).await,
+            Command::Dlq { command: DlqCommand::Redrive } => commands::dlq_redrive().await,
             Command::Audit => commands::audit().await,
             Command::Openapi => commands::openapi(),
             Command::Health { live } => commands::health(live).await,

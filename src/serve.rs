@@ -1,12 +1,16 @@
 //! The composition root of a running server: adapters meet ports here, threads and actors start here, and everything
 //! ends here in order.
 
+use crate::adapters::aws::Aws;
 use crate::adapters::lock::{DatabaseLock, LockError};
 use crate::adapters::migrations::State;
+use crate::adapters::sns::{SnsNotifier, SnsPusher};
+use crate::adapters::sqs::Queue;
+use crate::adapters::webhook::{WebhookCaller, is_allowed};
 use crate::adapters::{DatabaseUrl, OpenError, Stores, redis};
 use crate::auth::Auth;
 use crate::auth::password::Passwords;
-use crate::config::Settings;
+use crate::config::{AwsSettings, Settings};
 use crate::edge;
 use crate::http::HttpState;
 use crate::http::rates::Rates;
@@ -18,13 +22,17 @@ use crate::mint::SystemMint;
 use actix::Actor;
 use actix_rt::Arbiter;
 use base64::Engine as _;
+use flash_actors::audience::Caps;
 use flash_actors::engine::{Engine, EngineParts};
 use flash_actors::feed::Feed;
 use flash_actors::hub::Hubs;
-use flash_actors::jobs::{Job, JobParts, Jobs};
+use flash_actors::jobs::{Job, JobCounts, JobParts, Jobs};
+use flash_actors::notices::{Intake, NoticeCounts, NoticeParts, teller};
 use flash_actors::outbox::OutboxRelay;
 use flash_actors::ports::clock::{Clock, SharedClock, SharedMint, SystemClock};
-use flash_actors::ports::notifier::LocalNotifier;
+use flash_actors::ports::notifier::Notifier;
+use flash_actors::pushes::{PushParts, sender};
+use flash_actors::webhooks::{self, WebhookParts};
 use rand::Rng;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -126,6 +134,8 @@ struct Running {
     hubs: Arc<Hubs>,
     live: LiveEdge,
     stores: Stores,
+    notices: Arc<NoticeCounts>,
+    job_counts: Arc<JobCounts>,
     arbiters: Vec<Arbiter>,
     _lock: Option<DatabaseLock>,
 }
@@ -170,7 +180,12 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     if let Err(error) = running.state.engine.wake().await {
         tracing::error!(%error, "promotions could not be woken; the check job tries again");
     }
-    start_jobs(&settings, &running);
+    if matches!(settings.database, DatabaseUrl::Sqlite(_))
+        && let Err(error) = running.stores.inbox.forget_leases().await
+    {
+        tracing::warn!(%error, "notices of the process before wait for their leases to end");
+    }
+    start_jobs(&settings, &running)?;
     signals.any().await;
 
     tracing::info!("draining");
@@ -212,11 +227,21 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
     });
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Start(error.to_string()))?);
     measure(&metrics, &engine, &hubs);
+    let notices = Arc::new(NoticeCounts::default());
+    count_notices(&metrics, notices.clone());
+    let job_counts = Arc::new(JobCounts::default());
+    count_jobs(&metrics, job_counts.clone());
     let state = Arc::new(HttpState {
         engine,
         store: stores.store.clone(),
         accounts: stores.accounts.clone(),
         catalogue: stores.catalogue.clone(),
+        inbox: stores.inbox.clone(),
+        webhooks: stores.webhooks.clone(),
+        webhook_allowed: Box::new({
+            let allow_private = settings.webhooks_allow_private;
+            move |address| is_allowed(address, allow_private)
+        }),
         jobs: stores.jobs.clone(),
         feed,
         auth,
@@ -232,6 +257,7 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
     let live = LiveEdge::new(LiveState {
         engine: state.engine.clone(),
         catalogue: stores.catalogue.clone(),
+        inbox: stores.inbox.clone(),
         auth: state.auth.clone(),
         hubs: hubs.clone(),
         metrics: state.metrics.clone(),
@@ -244,7 +270,45 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
             bench: settings.bench,
         },
     });
-    Ok(Running { state, hubs, live, stores, arbiters: vec![promotions, persistence], _lock: lock })
+    Ok(Running {
+        state,
+        hubs,
+        live,
+        stores,
+        notices,
+        job_counts,
+        arbiters: vec![promotions, persistence],
+        _lock: lock,
+    })
+}
+
+/// Shows what became of jobs.
+fn count_jobs(metrics: &Metrics, counts: Arc<JobCounts>) {
+    const NAMES: [[&str; 2]; 3] = [
+        ["flash_job_check_done_total", "flash_job_check_failed_total"],
+        ["flash_job_cleanup_done_total", "flash_job_cleanup_failed_total"],
+        ["flash_job_notifications_done_total", "flash_job_notifications_failed_total"],
+    ];
+    metrics.also(Box::new(move |lines| {
+        for (nth, [done, failed]) in NAMES.into_iter().enumerate() {
+            lines.push((
+                done,
+                "Runs of the job that did what they should",
+                counts.done[nth].load(Ordering::Relaxed),
+            ));
+            lines.push((failed, "Runs of the job that failed", counts.failed[nth].load(Ordering::Relaxed)));
+        }
+    }));
+}
+
+/// Shows what became of notices.
+fn count_notices(metrics: &Metrics, counts: Arc<NoticeCounts>) {
+    metrics.also(Box::new(move |lines| {
+        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        lines.push(("flash_notices_total", "Notices taken in", read(&counts.notices)));
+        lines.push(("flash_notified_people_total", "People whom a notice reached", read(&counts.told)));
+        lines.push(("flash_notices_poisoned_total", "Notices given up", read(&counts.poison)));
+    }));
 }
 
 /// Shows the histograms that the engine and the hubs keep.
@@ -286,20 +350,80 @@ fn measure(metrics: &Metrics, engine: &Engine, hubs: &Arc<Hubs>) {
     distributions.into_iter().for_each(|distribution| metrics.also_distribution(distribution));
 }
 
-fn start_jobs(settings: &Settings, running: &Running) {
+/// The notifier of the outbox: the topic, whose queue is consumed here, or the intake itself. Starts pushing where there are
+/// platform applications.
+fn connect(
+    aws: &AwsSettings,
+    notices: NoticeParts,
+    clock: SharedClock,
+) -> Result<Arc<dyn Notifier>, ServeError> {
+    let applications = aws.applications();
+    if aws.sns_topic_arn.is_none() && applications.is_empty() {
+        return Ok(Arc::new(Intake(notices)));
+    }
+    let way =
+        Arc::new(Aws::new(aws.region.as_deref(), aws.endpoint_url.as_deref()).map_err(ServeError::Start)?);
+    if !applications.is_empty() {
+        let pusher = Arc::new(SnsPusher::new(way.clone(), applications));
+        let inbox = notices.inbox.clone();
+        actix_rt::spawn(sender(PushParts { inbox, pusher, clock, mint: Arc::new(SystemMint) }));
+    }
+    let intake = Arc::new(Intake(notices));
+    match (&aws.sns_topic_arn, &aws.sqs_queue_url) {
+        (Some(topic), Some(queue)) => {
+            actix_rt::spawn(Queue::new(way.clone(), queue.clone()).consume(intake));
+            Ok(Arc::new(SnsNotifier::new(way, topic.clone())))
+        }
+        _ => Ok(intake),
+    }
+}
+
+fn start_jobs(settings: &Settings, running: &Running) -> Result<(), ServeError> {
     let clock: SharedClock = Arc::new(EngineClock(running.state.engine.clone()));
     let mint: SharedMint = Arc::new(SystemMint);
     let parts = JobParts {
-        engine: running.state.engine.clone(),
+        engine: Some(running.state.engine.clone()),
         catalogue: running.stores.catalogue.clone(),
         accounts: running.stores.accounts.clone(),
         log: running.stores.jobs.clone(),
+        counts: running.job_counts.clone(),
+        inbox: running.stores.inbox.clone(),
+        webhooks: running.stores.webhooks.clone(),
+        ending_soon_ms: settings.notifications.ending_soon.as_millis() as i64,
         clock: clock.clone(),
         mint,
     };
     Jobs::new(parts.clone(), Job::Check, settings.check_period).start();
-    Jobs::new(parts, Job::Cleanup, settings.cleanup_period).start();
-    OutboxRelay::new(running.stores.store.clone(), Arc::new(LocalNotifier), clock).start();
+    Jobs::new(parts.clone(), Job::Cleanup, settings.cleanup_period).start();
+    Jobs::new(parts, Job::Notifications, settings.notifications.period).start();
+    let notices = NoticeParts {
+        store: running.stores.store.clone(),
+        catalogue: running.stores.catalogue.clone(),
+        inbox: running.stores.inbox.clone(),
+        webhooks: running.stores.webhooks.clone(),
+        rfc3339: crate::wire::time::format,
+        feed: running.hubs.clone(),
+        clock: clock.clone(),
+        caps: Caps {
+            per_day: settings.notifications.per_day,
+            per_store_and_day: settings.notifications.per_store_and_day,
+        },
+        pushes: !settings.aws.applications().is_empty(),
+        counts: running.notices.clone(),
+        bell: Arc::default(),
+    };
+    actix_rt::spawn(teller(notices.clone()));
+    match WebhookCaller::new(settings.webhooks_allow_private) {
+        Ok(sends) => drop(actix_rt::spawn(webhooks::caller(WebhookParts {
+            webhooks: running.stores.webhooks.clone(),
+            caller: Arc::new(sends),
+            clock: clock.clone(),
+            mint: Arc::new(SystemMint),
+        }))),
+        Err(error) => tracing::error!(error, "webhooks are not called"),
+    }
+    let notifier = connect(&settings.aws, notices, clock.clone())?;
+    OutboxRelay::new(running.stores.store.clone(), notifier, clock).start();
     let state = running.state.clone();
     actix_rt::spawn(async move {
         loop {
@@ -308,6 +432,7 @@ fn start_jobs(settings: &Settings, running: &Running) {
             state.auth.forget_expired(state.engine.now().wall);
         }
     });
+    Ok(())
 }
 
 /// The engine's clock, for whoever only has the engine.

@@ -5,8 +5,10 @@
 
 use flash_domain::claim::Claim;
 use flash_domain::geo::{Cover, UnitVector};
-use flash_domain::ids::{PromotionId, StoreId};
+use flash_domain::ids::{PromotionId, StoreId, UserId};
+use flash_domain::notice::Notice;
 use flash_domain::promotion::PromotionRecord;
+use flash_domain::time::UnixMillis;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -100,6 +102,8 @@ pub trait Feed: Send + Sync + 'static {
     fn publish(&self, update: Update);
     /// Tells the claims' shoppers, on `me`, that their claims changed (durable). Cheap where nobody of them is connected.
     fn claims_changed(&self, claims: &[Claim]);
+    /// Tells people, on `me`, that a notice is in their inbox since `at` (durable). Cheap where nobody is connected.
+    fn notified(&self, _notice: &Notice, _at: UnixMillis, _people: &[UserId]) {}
     /// The promotion's watchers; the same `Pulse` for the same promotion as long as anybody holds it.
     fn pulse(&self, id: PromotionId) -> Arc<Pulse>;
     /// Forgets what the store's people were (staff named or removed): hubs check again who may see `sales`.

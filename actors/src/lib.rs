@@ -1,5 +1,6 @@
 //! The actors of Flash Promos: mailboxes, timers and ports around the pure core. No HTTP and no SQL here.
 
+pub mod audience;
 pub mod cell;
 pub mod directory;
 pub mod engine;
@@ -9,11 +10,14 @@ pub mod hub;
 pub mod jobs;
 pub mod lane;
 pub mod limits;
+pub mod notices;
 pub mod outbox;
 pub mod owner;
 pub mod persistence;
 pub mod ports;
 pub mod promotion;
+pub mod pushes;
+pub mod webhooks;
 
 // The simulated outside of tests/ names this crate as its users do.
 #[cfg(test)]

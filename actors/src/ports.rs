@@ -6,9 +6,12 @@
 pub mod accounts;
 pub mod catalogue;
 pub mod clock;
+pub mod inbox;
 pub mod jobs;
 pub mod notifier;
+pub mod pusher;
 pub mod store;
+pub mod webhooks;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -22,6 +22,8 @@ pub enum Event {
     SoldOut,
     /// A unit came free again.
     BackInStock,
+    /// Its window closes within the time that people are warned of.
+    EndingSoon,
     /// Its window closed.
     Ended,
     /// It was cancelled.
@@ -53,6 +55,7 @@ impl Event {
             Self::Edited => "edited",
             Self::SoldOut => "sold_out",
             Self::BackInStock => "back_in_stock",
+            Self::EndingSoon => "ending_soon",
             Self::Ended => "ended",
             Self::Cancelled => "cancelled",
             Self::ClaimConfirmed { .. } => "claim_confirmed",

@@ -12,6 +12,7 @@ pub mod geo;
 pub mod ids;
 pub mod limits;
 pub mod money;
+pub mod notice;
 pub mod promotion;
 pub mod segment;
 pub mod series;

@@ -17,6 +17,9 @@ pub const SQLITE: Source = &[
     (10, "nearest", include_str!("../../migrations/sqlite/0010_nearest.sql")),
     (11, "limit since", include_str!("../../migrations/sqlite/0011_limit_since.sql")),
     (15, "withdrawn", include_str!("../../migrations/sqlite/0015_withdrawn.sql")),
+    (16, "notifications", include_str!("../../migrations/sqlite/0016_notifications.sql")),
+    (17, "job leases", include_str!("../../migrations/sqlite/0017_job_leases.sql")),
+    (18, "webhooks", include_str!("../../migrations/sqlite/0018_webhooks.sql")),
 ];
 /// PostgreSQL's.
 pub const POSTGRES: Source = &[
@@ -27,6 +30,9 @@ pub const POSTGRES: Source = &[
     (10, "nearest", include_str!("../../migrations/postgres/0010_nearest.sql")),
     (11, "limit since", include_str!("../../migrations/postgres/0011_limit_since.sql")),
     (15, "withdrawn", include_str!("../../migrations/postgres/0015_withdrawn.sql")),
+    (16, "notifications", include_str!("../../migrations/postgres/0016_notifications.sql")),
+    (17, "job leases", include_str!("../../migrations/postgres/0017_job_leases.sql")),
+    (18, "webhooks", include_str!("../../migrations/postgres/0018_webhooks.sql")),
 ];
 
 /// How a database's schema relates to this program's.

@@ -9,20 +9,30 @@ mod accounts;
 mod audit;
 #[path = "sql/catalogue.rs"]
 mod catalogue;
+#[path = "sql/deliver.rs"]
+mod deliver;
 #[path = "sql/engine.rs"]
 mod engine;
+#[path = "sql/inbox.rs"]
+mod inbox;
+#[path = "sql/inbox_port.rs"]
+mod inbox_port;
 #[path = "sql/keys.rs"]
 mod keys;
 #[path = "sql/nearest.rs"]
 mod nearest;
 #[path = "sql/occurrences.rs"]
 mod occurrences;
+#[path = "sql/people_inbox.rs"]
+mod people_inbox;
 #[path = "sql/places.rs"]
 mod places;
 #[path = "sql/promotions.rs"]
 mod promotions;
 #[path = "sql/rows.rs"]
 mod rows;
+#[path = "sql/webhooks.rs"]
+mod webhooks;
 
 use super::errors::{certain, unsure};
 use super::{Embedded, OpenError, migrations};

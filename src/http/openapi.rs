@@ -92,8 +92,10 @@ fn parameters(row: &RouteRow) -> Vec<Value> {
     let mut query = |name: &str, schema: Value| {
         found.push(json!({"name": name, "in": "query", "required": false, "schema": schema}))
     };
-    let is_list =
-        row.method == "GET" && row.answer.ends_with('s') && row.answer != "Stats" && row.answer != "Series";
+    let is_list = row.method == "GET"
+        && row.answer.ends_with('s')
+        && !row.answer.ends_with("Stats")
+        && row.answer != "Series";
     if is_list && row.path != "/admin/jobs" {
         query("cursor", json!({"type": "string"}));
     }
@@ -114,6 +116,10 @@ fn parameters(row: &RouteRow) -> Vec<Value> {
             query("q", json!({"type": "string"}));
         }
         "/stores" if row.method == "GET" => query("followed", json!({"type": "boolean"})),
+        "/notifications" => query("unread", json!({"type": "boolean"})),
+        "/stores/{id}/notification-stats" | "/admin/notification-stats" => {
+            query("days", json!({"type": "integer", "minimum": 1, "maximum": 366, "default": 30}));
+        }
         "/claims" => query("idempotency_key", json!({"type": "string"})),
         _ => {}
     }

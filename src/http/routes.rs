@@ -79,7 +79,7 @@ impl RouteRow {
 }
 
 /// Every route of the API, bench mode aside. A row that names no answer answers 204.
-pub const ROUTES: [RouteRow; 45] = [
+pub const ROUTES: [RouteRow; 57] = [
     row("POST", "/auth/register", "auth", Anybody, "Register")
         .takes("Register")
         .answers(201, "SignedIn")
@@ -221,6 +221,63 @@ pub const ROUTES: [RouteRow; 45] = [
         .answers(200, "JobRuns")
         .refuses(&["forbidden"]),
     row("GET", "/admin/users", "admin", Admin, "People").answers(200, "Users").refuses(&["forbidden"]),
+    row("GET", "/notifications", "notifications", User, "One's inbox, newest first")
+        .answers(200, "Notifications"),
+    row("POST", "/notifications/read", "notifications", User, "Mark notifications as read")
+        .takes("ReadNotifications")
+        .answers(200, "Unread"),
+    row("POST", "/devices", "notifications", User, "Register a device to be pushed to")
+        .takes("NewDevice")
+        .answers(201, "Device")
+        .refuses(&["idempotency_key_reused"]),
+    row("DELETE", "/devices/{id}", "notifications", User, "Forget a device"),
+    row(
+        "GET",
+        "/stores/{id}/notification-stats",
+        "notifications",
+        Clerk,
+        "Numbers of a store's notifications",
+    )
+    .answers(200, "NotificationStats")
+    .refuses(&["forbidden"]),
+    row("GET", "/admin/notification-stats", "admin", Admin, "Numbers of all notifications")
+        .answers(200, "NotificationStats")
+        .refuses(&["forbidden"]),
+    row("POST", "/stores/{id}/webhooks", "webhooks", Manager, "Hear of a store's sales at an address")
+        .takes("NewWebhook")
+        .answers(201, "NewWebhookAnswer")
+        .refuses(&["forbidden", "conflict", "idempotency_key_reused"]),
+    row("GET", "/stores/{id}/webhooks", "webhooks", Manager, "A store's webhooks")
+        .answers(200, "WebhookList")
+        .refuses(&["forbidden"]),
+    row("DELETE", "/stores/{id}/webhooks/{webhook_id}", "webhooks", Manager, "Remove a webhook")
+        .refuses(&["forbidden"]),
+    row(
+        "POST",
+        "/stores/{id}/webhooks/{webhook_id}/rotate",
+        "webhooks",
+        Manager,
+        "Change a webhook's secret; the one before also signs for a day",
+    )
+    .answers(200, "NewWebhookAnswer")
+    .refuses(&["forbidden"]),
+    row(
+        "GET",
+        "/stores/{id}/webhooks/{webhook_id}/messages",
+        "webhooks",
+        Manager,
+        "What was sent to a webhook, newest first",
+    )
+    .answers(200, "WebhookMessages")
+    .refuses(&["forbidden"]),
+    row(
+        "POST",
+        "/stores/{id}/webhooks/{webhook_id}/messages/{message_id}/replay",
+        "webhooks",
+        Manager,
+        "Send a message again",
+    )
+    .refuses(&["forbidden"]),
 ];
 
 /// Where claims are made: the path that a spike is about.

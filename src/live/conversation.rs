@@ -215,24 +215,27 @@ impl Conversation {
         }
         let this = self.clone();
         actix_rt::spawn(async move {
-            let open = this.worker.state.catalogue.open_claims(principal.user_id, OPEN_CLAIMS_MAX).await;
+            let state = &this.worker.state;
+            let open = state.catalogue.open_claims(principal.user_id, OPEN_CLAIMS_MAX);
+            let (open, unread) =
+                futures_util::future::join(open, state.inbox.unread(principal.user_id)).await;
             if this.gone.get() {
                 return;
             }
             let mut replies = Replies::default();
-            match open {
-                Ok(claims) => {
+            match open.and_then(|claims| Ok((claims, unread?))) {
+                Ok((claims, unread)) => {
                     let shown: Vec<(ClaimId, u64)> = claims.iter().map(|claim| (claim.id, claim.v)).collect();
                     let claims: Vec<_> = claims.iter().map(ClaimJson::from).collect();
                     let more = format!(
-                        r#","subs":{{"me":{{"data":{{"claims":{},"unread":0}}}}}},"expires":true,"ttl":{}"#,
+                        r#","subs":{{"me":{{"data":{{"claims":{},"unread":{unread}}}}}}},"expires":true,"ttl":{}"#,
                         json(&claims),
                         this.ttl(&principal)
                     );
                     this.serve_queue(id, principal.user_id, &more, &shown, &mut replies);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "open claims could not be read for a connect");
+                    tracing::warn!(%error, "open claims and unread notifications could not be read for a connect");
                     this.turn_away(id, ReplyError::INTERNAL, &mut replies);
                     this.reply(&mut replies);
                 }

@@ -3,13 +3,16 @@
 use super::frame::{self, Opcode};
 use super::protocol::Disconnect;
 use crate::wire::claim::ClaimJson;
+use crate::wire::notification::NotificationJson;
 use crate::wire::offer::OfferJson;
 use bytes::Bytes;
 use flash_actors::feed::GoneReason;
 use flash_actors::hub::wire::{Channel, Closing, Sales, Wire};
 use flash_domain::claim::Claim;
 use flash_domain::ids::PromotionId;
+use flash_domain::notice::Notice;
 use flash_domain::promotion::PromotionRecord;
+use flash_domain::time::UnixMillis;
 use serde::Serialize;
 
 /// Centrifuge's JSON form.
@@ -64,6 +67,14 @@ impl Wire for Json {
 
     fn claim_event(&self, claim: &Claim) -> Bytes {
         format!(r#"{{"type":"claim","claim":{}}}"#, json(&ClaimJson::from(claim))).into()
+    }
+
+    fn notification_event(&self, notice: &Notice, at: UnixMillis) -> Bytes {
+        format!(
+            r#"{{"type":"notification","notification":{}}}"#,
+            json(&NotificationJson::of(notice, at, None))
+        )
+        .into()
     }
 
     fn publication(&self, channel: Channel, event: &[u8]) -> Bytes {

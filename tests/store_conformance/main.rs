@@ -11,13 +11,16 @@ mod documents;
 mod endings;
 mod faults;
 mod guarantees;
+mod hooks;
 mod measure;
 mod nearest;
+mod notices;
 mod people;
 mod place;
 mod places;
 mod proxy;
 mod races;
+mod turns;
 mod world;
 
 macro_rules! suite {
@@ -73,6 +76,17 @@ suite! {
         stores_are_followed,
         a_product_lives,
         job_runs_are_kept;
+    notices:
+        a_notice_is_leased_in_order,
+        a_page_is_told_once,
+        audiences_are_found_in_pages,
+        pushes_are_settled,
+        ends_are_warned_of_once;
+    turns:
+        a_job_has_one_turn_per_period,
+        one_of_many_gets_the_turn;
+    hooks:
+        a_webhook_gets_a_message_once;
     documents:
         a_launch_is_one_transaction,
         a_draft_is_deleted,

@@ -9,12 +9,15 @@ use crate::feed::{Feed, LiveOffer, Pulse, Update};
 use crate::histogram::{self, Histogram};
 use actix::{Message, Recipient};
 use flash_domain::claim::Claim;
-use flash_domain::ids::{FamilyId, PromotionId, StoreId, UserId};
+use flash_domain::ids::{ClaimId, FamilyId, PromotionId, StoreId, UserId};
+use flash_domain::notice::Notice;
 use flash_domain::promotion::Status;
+use flash_domain::time::UnixMillis;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Something waits in the hub's inbox. At most one is under way per hub.
 #[derive(Clone, Copy, Debug, Message)]
@@ -286,6 +289,28 @@ impl Feed for Hubs {
         if news.is_empty() {
             return;
         }
+        for seat in &self.registry().seats {
+            seat.tell(seat.inbox.claims(&news));
+        }
+    }
+
+    fn notified(&self, notice: &Notice, at: UnixMillis, people: &[UserId]) {
+        let here: Vec<UserId> = {
+            let connected = self.connected.read().unwrap_or_else(PoisonError::into_inner);
+            if connected.is_empty() {
+                return;
+            }
+            people.iter().copied().filter(|user| connected.contains_key(user)).collect()
+        };
+        if here.is_empty() {
+            return;
+        }
+        let frame = self.wire.publication(Channel::Me, &self.wire.notification_event(notice, at));
+        let news = |user: UserId| {
+            let own = ClaimId(Uuid::from_u128(notice.id.0.as_u128() ^ user.0.as_u128().rotate_left(64)));
+            Arc::new(ClaimNews { user, claim: own, v: 1, frame: frame.clone() })
+        };
+        let news: Vec<_> = here.into_iter().map(news).collect();
         for seat in &self.registry().seats {
             seat.tell(seat.inbox.claims(&news));
         }

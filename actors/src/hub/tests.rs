@@ -22,6 +22,7 @@ use bytes::Bytes;
 use flash_domain::claim::{Claim, ClaimStatus};
 use flash_domain::geo::{Location, Reach, cover_of_reach, leave_radius_m};
 use flash_domain::ids::{ClaimId, FamilyId, ProductId, PromotionId, StoreId, UserId};
+use flash_domain::notice::Notice;
 use flash_domain::promotion::{Counters, ProductCopy, PromotionRecord, Status, StoreCopy};
 use flash_domain::segment::Segments;
 use flash_domain::terms::Terms;
@@ -62,6 +63,10 @@ impl Wire for Lines {
     fn sales_event(&self, sales: &Sales) -> Bytes {
         format!("sales {} {}", sales.claims, sales.viewers).into()
     }
+    fn notification_event(&self, notice: &Notice, at: UnixMillis) -> Bytes {
+        format!("notification {} {}", notice.id, at.0).into()
+    }
+
     fn claim_event(&self, claim: &Claim) -> Bytes {
         format!("claim {}:{}", claim.id.0.as_u128(), claim.v).into()
     }

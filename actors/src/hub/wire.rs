@@ -6,7 +6,9 @@ use crate::feed::{GoneReason, Update};
 use bytes::Bytes;
 use flash_domain::claim::Claim;
 use flash_domain::ids::{ClaimId, PromotionId, UserId};
+use flash_domain::notice::Notice;
 use flash_domain::promotion::PromotionRecord;
+use flash_domain::time::UnixMillis;
 use tokio::time::Instant;
 
 /// Where a publication goes.
@@ -16,7 +18,7 @@ pub enum Channel {
     Nearby,
     /// One promotion.
     Promotion(PromotionId),
-    /// One's own claims.
+    /// One's own claims and notifications.
     Me,
 }
 
@@ -64,6 +66,8 @@ pub trait Wire: Send + Sync + 'static {
     fn sales_event(&self, sales: &Sales) -> Bytes;
     /// The event that a claim changed.
     fn claim_event(&self, claim: &Claim) -> Bytes;
+    /// The event that a notice is in the inbox since `at`.
+    fn notification_event(&self, notice: &Notice, at: UnixMillis) -> Bytes;
     /// A publication of an event on a channel, framed.
     fn publication(&self, channel: Channel, event: &[u8]) -> Bytes;
     /// The end of a subscription to a promotion, framed; `again` asks the client to subscribe anew.
@@ -110,14 +114,14 @@ impl Published {
     }
 }
 
-/// A claim's change, encoded once per process.
+/// Something of one person's own, encoded once per process: a claim's change, or a notice in their inbox.
 #[derive(Debug)]
 pub struct ClaimNews {
     /// Whose.
     pub user: UserId,
-    /// Which.
+    /// Which claim; of a notice an id that no other person's has.
     pub claim: ClaimId,
-    /// The version of the change.
+    /// The version of the change; of a notice 1, since it never changes.
     pub v: u64,
     /// The publication on `me`, framed.
     pub frame: Bytes,

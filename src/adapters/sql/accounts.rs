@@ -1,5 +1,6 @@
 //! People and refresh families in SQL that both databases understand. Compiled once per driver.
 
+use super::inbox::cells;
 use super::rows::{self, USER, int, text};
 use super::{Adapter, OWN_CLAIMS, certain, unsure};
 use flash_actors::ports::accounts::{Accounts, Role, Rotation, User, UserPatch};
@@ -10,7 +11,8 @@ use flash_domain::time::UnixMillis;
 use sqlx::{AssertSqlSafe, Row};
 
 const INSERT_USER: &str = "INSERT INTO users (id, email, password_hash, display_name, role, language, phone, \
-     preferences, last_lat, last_lng, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+     preferences, last_lat, last_lng, created_at, cell_8, cell_6, cell_4) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
      ON CONFLICT (email) DO NOTHING";
 
 impl Adapter {
@@ -19,6 +21,7 @@ impl Adapter {
         let mut inserted = 0;
         for user in users {
             let place = user.last_location;
+            let [fine, middle, coarse] = cells(place);
             let done = sqlx::query(INSERT_USER)
                 .bind(user.id.0)
                 .bind(user.email)
@@ -31,6 +34,9 @@ impl Adapter {
                 .bind(place.map(|place| place.lat()))
                 .bind(place.map(|place| place.lng()))
                 .bind(user.created_at.0)
+                .bind(fine)
+                .bind(middle)
+                .bind(coarse)
                 .execute(&mut *transaction)
                 .await
                 .map_err(certain)?;
@@ -62,9 +68,10 @@ impl Adapter {
         user.notification_preferences =
             patch.notification_preferences.unwrap_or(user.notification_preferences);
         user.last_location = patch.last_location.unwrap_or(user.last_location);
+        let [fine, middle, coarse] = cells(user.last_location);
         sqlx::query(
             "UPDATE users SET display_name = $2, language = $3, phone = $4, preferences = $5, last_lat = $6, \
-             last_lng = $7, password_hash = $8 WHERE id = $1",
+             last_lng = $7, password_hash = $8, cell_8 = $9, cell_6 = $10, cell_4 = $11 WHERE id = $1",
         )
         .bind(id.0)
         .bind(user.display_name.clone())
@@ -74,6 +81,9 @@ impl Adapter {
         .bind(user.last_location.map(|place| place.lat()))
         .bind(user.last_location.map(|place| place.lng()))
         .bind(hash)
+        .bind(fine)
+        .bind(middle)
+        .bind(coarse)
         .execute(&mut *transaction)
         .await
         .map_err(certain)?;
@@ -96,7 +106,8 @@ impl Adapter {
         }
         let erased = sqlx::query(
             "UPDATE users SET email = NULL, password_hash = NULL, display_name = '', phone = NULL, \
-             preferences = '{}', last_lat = NULL, last_lng = NULL, forgotten_at = $2 \
+             preferences = '{}', last_lat = NULL, last_lng = NULL, cell_8 = NULL, cell_6 = NULL, cell_4 = NULL, \
+             forgotten_at = $2 \
              WHERE id = $1 AND forgotten_at IS NULL",
         )
         .bind(id.0)
@@ -108,6 +119,8 @@ impl Adapter {
             "DELETE FROM store_follows WHERE user_id = $1",
             "DELETE FROM store_staff WHERE user_id = $1",
             "DELETE FROM key_uses WHERE user_id = $1",
+            "DELETE FROM inbox WHERE user_id = $1",
+            "DELETE FROM devices WHERE user_id = $1",
         ] {
             sqlx::query(statement).bind(id.0).execute(&mut *transaction).await.map_err(certain)?;
         }

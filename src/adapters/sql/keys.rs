@@ -2,11 +2,12 @@
 
 use super::rows::{self, int, text};
 use super::{Adapter, DbRow, DbTransaction, certain, unsure};
-use flash_actors::ports::jobs::{JobLog, JobRun};
+use flash_actors::ports::jobs::{Bid, JobLog, JobRun, Turn};
 use flash_actors::ports::{Answer, KeyUse, PortError};
 use flash_domain::ids::UserId;
 use flash_domain::time::UnixMillis;
 use sqlx::Row;
+use uuid::Uuid;
 
 const SELECT_KEY: &str = "SELECT user_id, route, key, fingerprint, status, body, created_at FROM key_uses \
      WHERE user_id = $1 AND route = $2 AND key = $3";
@@ -85,7 +86,66 @@ impl Adapter {
     }
 }
 
+impl Adapter {
+    /// A start in the future is a clock that was set back: it does not hold the job up.
+    async fn bid_for_job(&self, bid: Bid) -> Result<Turn, PortError> {
+        let done = sqlx::query(
+            "INSERT INTO job_leases (name, holder, started_at, held_until) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, started_at = excluded.started_at, \
+             held_until = excluded.held_until WHERE job_leases.held_until <= $3 \
+             AND (job_leases.started_at <= $5 OR job_leases.started_at > $3)",
+        )
+        .bind(bid.name.clone())
+        .bind(bid.holder)
+        .bind(bid.now.0)
+        .bind(bid.held_until.0)
+        .bind(bid.now.0 - bid.period_ms)
+        .execute(self.writer())
+        .await
+        .map_err(unsure)?;
+        if done.rows_affected() == 1 {
+            return Ok(Turn::Yours);
+        }
+        let row = sqlx::query("SELECT started_at, held_until FROM job_leases WHERE name = $1")
+            .bind(bid.name)
+            .fetch_one(self.writer())
+            .await
+            .map_err(certain)?;
+        let due = (int(&row, "started_at")? + bid.period_ms).max(int(&row, "held_until")?);
+        Ok(Turn::NotBefore(UnixMillis(due)))
+    }
+}
+
 impl JobLog for Adapter {
+    fn begin(&self, bid: Bid) -> Answer<'_, Result<Turn, PortError>> {
+        Box::pin(self.bid_for_job(bid))
+    }
+
+    fn renew(&self, name: String, holder: Uuid, until: UnixMillis) -> Answer<'_, Result<bool, PortError>> {
+        Box::pin(async move {
+            let done = sqlx::query("UPDATE job_leases SET held_until = $3 WHERE name = $1 AND holder = $2")
+                .bind(name)
+                .bind(holder)
+                .bind(until.0)
+                .execute(self.writer())
+                .await
+                .map_err(unsure)?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    fn end(&self, name: String, holder: Uuid) -> Answer<'_, Result<(), PortError>> {
+        Box::pin(async move {
+            sqlx::query("UPDATE job_leases SET held_until = 0 WHERE name = $1 AND holder = $2")
+                .bind(name)
+                .bind(holder)
+                .execute(self.writer())
+                .await
+                .map_err(unsure)?;
+            Ok(())
+        })
+    }
+
     fn record(&self, run: JobRun) -> Answer<'_, Result<(), PortError>> {
         Box::pin(async move {
             sqlx::query(

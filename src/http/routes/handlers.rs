@@ -1,7 +1,9 @@
 //! Which function serves which row of the table. Knows nothing of who may.
 
 use super::{RouteRow, get};
-use crate::http::{accounts, admin, claims, me, products, promotions, series, stores};
+use crate::http::{
+    accounts, admin, claims, devices, me, notifications, products, promotions, series, stores, webhooks,
+};
 use actix_web::{Route, web};
 
 /// The handler of a row.
@@ -50,6 +52,20 @@ pub(super) fn handler(row: &RouteRow) -> Option<Route> {
         ("GET", "/series/{id}") => get().to(series::show),
         ("PATCH", "/series/{id}") => web::patch().to(series::edit),
         ("DELETE", "/series/{id}") => web::delete().to(series::cancel),
+        ("GET", "/notifications") => get().to(notifications::list),
+        ("POST", "/notifications/read") => web::post().to(notifications::read),
+        ("POST", "/devices") => web::post().to(devices::register),
+        ("DELETE", "/devices/{id}") => web::delete().to(devices::remove),
+        ("GET", "/stores/{id}/notification-stats") => get().to(notifications::store_stats),
+        ("GET", "/admin/notification-stats") => get().to(notifications::all_stats),
+        ("POST", "/stores/{id}/webhooks") => web::post().to(webhooks::create),
+        ("GET", "/stores/{id}/webhooks") => get().to(webhooks::list),
+        ("DELETE", "/stores/{id}/webhooks/{webhook_id}") => web::delete().to(webhooks::remove),
+        ("POST", "/stores/{id}/webhooks/{webhook_id}/rotate") => web::post().to(webhooks::rotate),
+        ("GET", "/stores/{id}/webhooks/{webhook_id}/messages") => get().to(webhooks::messages),
+        ("POST", "/stores/{id}/webhooks/{webhook_id}/messages/{message_id}/replay") => {
+            web::post().to(webhooks::replay)
+        }
         ("GET", "/admin/jobs") => get().to(admin::jobs),
         ("GET", "/admin/users") => get().to(admin::users),
         _ => return None,
