@@ -5,11 +5,13 @@
 
 use flash_actors::engine::EngineObservation;
 use flash_actors::histogram::Snapshot;
+use flash_actors::outbox::OutboxWaits;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
-use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What writes further lines when metrics are rendered.
@@ -129,6 +131,22 @@ impl Metrics {
     /// Adds a histogram from elsewhere.
     pub fn also_distribution(&self, distribution: Distribution) {
         self.distributions.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(distribution);
+    }
+
+    /// Shows how long events wait in the outbox.
+    pub fn watch_outbox(&self, waits: Arc<OutboxWaits>) {
+        let ages = waits.clone();
+        self.also_distribution(Distribution {
+            name: "flash_outbox_age_seconds",
+            help: "From an event's commit to its being handed over",
+            unit: Unit::Microseconds,
+            read: Box::new(move || ages.ages.snapshot()),
+        });
+        self.also(Box::new(move |lines| {
+            let oldest_ms = waits.oldest_ms.load(Relaxed);
+            let help = "How old the oldest waiting event was when the relay looked";
+            lines.push(("flash_outbox_oldest_seconds", help, oldest_ms / 1_000));
+        }));
     }
 
     /// Counts a claim.

@@ -28,7 +28,7 @@ use flash_actors::feed::Feed;
 use flash_actors::hub::Hubs;
 use flash_actors::jobs::{Job, JobCounts, JobParts, Jobs};
 use flash_actors::notices::{Intake, NoticeCounts, NoticeParts, teller};
-use flash_actors::outbox::OutboxRelay;
+use flash_actors::outbox::{OutboxRelay, OutboxWaits};
 use flash_actors::ports::clock::{Clock, SharedClock, SharedMint, SystemClock};
 use flash_actors::ports::notifier::Notifier;
 use flash_actors::pushes::{PushParts, sender};
@@ -136,6 +136,7 @@ struct Running {
     stores: Stores,
     notices: Arc<NoticeCounts>,
     job_counts: Arc<JobCounts>,
+    outbox_waits: Arc<OutboxWaits>,
     arbiters: Vec<Arbiter>,
     _lock: Option<DatabaseLock>,
 }
@@ -231,6 +232,8 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
     count_notices(&metrics, notices.clone());
     let job_counts = Arc::new(JobCounts::default());
     count_jobs(&metrics, job_counts.clone());
+    let outbox_waits = Arc::new(OutboxWaits::default());
+    metrics.watch_outbox(outbox_waits.clone());
     let state = Arc::new(HttpState {
         engine,
         store: stores.store.clone(),
@@ -277,6 +280,7 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
         stores,
         notices,
         job_counts,
+        outbox_waits,
         arbiters: vec![promotions, persistence],
         _lock: lock,
     })
@@ -423,7 +427,9 @@ fn start_jobs(settings: &Settings, running: &Running) -> Result<(), ServeError> 
         Err(error) => tracing::error!(error, "webhooks are not called"),
     }
     let notifier = connect(&settings.aws, notices, clock.clone())?;
-    OutboxRelay::new(running.stores.store.clone(), notifier, clock).start();
+    OutboxRelay::new(running.stores.store.clone(), notifier, clock)
+        .measuring(running.outbox_waits.clone())
+        .start();
     let state = running.state.clone();
     actix_rt::spawn(async move {
         loop {

@@ -55,7 +55,8 @@ def test_rules_and_panels_ask_for_what_there_is(start_server):
     asked = {name for expression in expressions for name in NAME.findall(expression)}
     assert len(asked) > 20 and asked <= shown, asked - shown
     # What a person would look for is measured as a distribution.
-    for name in ["claim_duration_seconds", "commit_duration_seconds", "live_delivery_lag_seconds", "live_inbox_depth"]:
+    for name in ["claim_duration_seconds", "commit_duration_seconds", "live_delivery_lag_seconds", "live_inbox_depth",
+                 "outbox_age_seconds"]:  # fmt: skip
         assert families[f"flash_{name}"] == "histogram"
     started = subprocess.run([tool("promtool"), "check", "metrics"], input=text, capture_output=True, text=True)
     assert started.returncode == 0, started.stdout + started.stderr
