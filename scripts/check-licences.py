@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that every third-party package is under a permissive licence.
 
-Reads `cargo metadata`, the committed package-lock.json files and the packages installed in tests/.venv.
+Reads `cargo metadata`, the committed package-lock.json files and the packages installed in tests/.venv*.
 Knows the licences that are allowed, not the packages: a copyleft or unknown licence fails the check
 unless the expression offers an allowed alternative (`OR`).
 """
@@ -23,8 +23,9 @@ ALLOWED = {
     "Unlicense", "Zlib",
 }
 
-# What the licence of a package allows here though it is not in the list, and why (docs/decisions/0023-web.md).
+# What the licence of a package allows here though it is not in the list, and why (docs/decisions/0021-notifications.md, 0023-web.md).
 EXCEPTIONS = {
+    ("certifi", "MPL-2.0"): "root certificates that the SNS and SQS emulator of the tests brings; unchanged and never distributed",
     ("axe-core", "MPL-2.0"): "a tool of the tests, unchanged and never distributed",
     ("@axe-core/playwright", "MPL-2.0"): "a tool of the tests, unchanged and never distributed",
     ("@fontsource-variable/plus-jakarta-sans", "OFL-1.1"): "a font file, which the licence lets any software carry",
@@ -97,7 +98,7 @@ def npm_packages():
 
 
 def pypi_packages():
-    for site in (ROOT / "tests/.venv").glob("lib/python*/site-packages"):
+    for site in ROOT.glob("tests/.venv*/lib/python*/site-packages"):
         for distribution in importlib.metadata.distributions(path=[str(site)]):
             meta = distribution.metadata
             if meta["Name"] in ("pip", "setuptools"):  # the venv's own tools

@@ -1,6 +1,6 @@
 //! What each command of the command line does, `serve` aside.
 
-use crate::adapters::aws::Aws;
+use crate::adapters::aws;
 use crate::adapters::sqs::Queue;
 use crate::adapters::{DatabaseUrl, Stores};
 use crate::auth::password::Passwords;
@@ -60,11 +60,11 @@ pub async fn migrate() -> Outcome {
     Ok(())
 }
 
-fn queue() -> Result<Queue, String> {
-    let aws = settings()?.aws;
-    let url = aws.sqs_queue_url.clone().ok_or("FLASH_SQS_QUEUE_URL is not set: there is no queue")?;
-    let way = Aws::new(aws.region.as_deref(), aws.endpoint_url.as_deref())?;
-    Ok(Queue::new(Arc::new(way), url))
+async fn queue() -> Result<Queue, String> {
+    let settings = settings()?.aws;
+    let url = settings.sqs_queue_url.ok_or("FLASH_SQS_QUEUE_URL is not set: there is no queue")?;
+    let way = aws::configuration(settings.region.as_deref(), settings.endpoint_url.as_deref()).await?;
+    Ok(Queue::new(&way, url))
 }
 
 /// `dlq list`
@@ -72,7 +72,7 @@ fn queue() -> Result<Queue, String> {
 /// # Errors
 /// A sentence for people.
 pub async fn dlq_list(limit: usize) -> Outcome {
-    let dead = queue()?.dead_letters().await.map_err(text)?;
+    let dead = queue().await?.dead_letters().await.map_err(text)?;
     for (received, body) in dead.list(limit).await.map_err(text)? {
         println!("{received} {}", body.replace(['\n', '\r'], " "));
     }
@@ -84,7 +84,7 @@ pub async fn dlq_list(limit: usize) -> Outcome {
 /// # Errors
 /// A sentence for people.
 pub async fn dlq_redrive() -> Outcome {
-    let queue = queue()?;
+    let queue = queue().await?;
     let moved = queue.dead_letters().await.map_err(text)?.redrive_to(&queue).await.map_err(text)?;
     println!("{moved} messages were sent to the queue again");
     Ok(())

@@ -1,7 +1,7 @@
 //! The composition root of a running server: adapters meet ports here, threads and actors start here, and everything
 //! ends here in order.
 
-use crate::adapters::aws::Aws;
+use crate::adapters::aws;
 use crate::adapters::lock::{DatabaseLock, LockError};
 use crate::adapters::migrations::State;
 use crate::adapters::sns::{SnsNotifier, SnsPusher};
@@ -186,7 +186,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     {
         tracing::warn!(%error, "notices of the process before wait for their leases to end");
     }
-    start_jobs(&settings, &running)?;
+    start_jobs(&settings, &running).await?;
     signals.any().await;
 
     tracing::info!("draining");
@@ -225,6 +225,7 @@ fn start(settings: &Settings, stores: Stores, lock: Option<DatabaseLock>) -> Res
         mint,
         promotions: promotions.handle(),
         persistence: persistence.handle(),
+        timers: true,
     });
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Start(error.to_string()))?);
     measure(&metrics, &engine, &hubs);
@@ -356,33 +357,33 @@ fn measure(metrics: &Metrics, engine: &Engine, hubs: &Arc<Hubs>) {
 
 /// The notifier of the outbox: the topic, whose queue is consumed here, or the intake itself. Starts pushing where there are
 /// platform applications.
-fn connect(
-    aws: &AwsSettings,
+async fn connect(
+    settings: &AwsSettings,
     notices: NoticeParts,
     clock: SharedClock,
 ) -> Result<Arc<dyn Notifier>, ServeError> {
-    let applications = aws.applications();
-    if aws.sns_topic_arn.is_none() && applications.is_empty() {
+    let applications = settings.applications();
+    if settings.sns_topic_arn.is_none() && applications.is_empty() {
         return Ok(Arc::new(Intake(notices)));
     }
-    let way =
-        Arc::new(Aws::new(aws.region.as_deref(), aws.endpoint_url.as_deref()).map_err(ServeError::Start)?);
+    let way = aws::configuration(settings.region.as_deref(), settings.endpoint_url.as_deref()).await;
+    let way = way.map_err(ServeError::Start)?;
     if !applications.is_empty() {
-        let pusher = Arc::new(SnsPusher::new(way.clone(), applications));
+        let pusher = Arc::new(SnsPusher::new(&way, applications));
         let inbox = notices.inbox.clone();
         actix_rt::spawn(sender(PushParts { inbox, pusher, clock, mint: Arc::new(SystemMint) }));
     }
     let intake = Arc::new(Intake(notices));
-    match (&aws.sns_topic_arn, &aws.sqs_queue_url) {
+    match (&settings.sns_topic_arn, &settings.sqs_queue_url) {
         (Some(topic), Some(queue)) => {
-            actix_rt::spawn(Queue::new(way.clone(), queue.clone()).consume(intake));
-            Ok(Arc::new(SnsNotifier::new(way, topic.clone())))
+            actix_rt::spawn(Queue::new(&way, queue.clone()).consume(intake));
+            Ok(Arc::new(SnsNotifier::new(&way, topic.clone())))
         }
         _ => Ok(intake),
     }
 }
 
-fn start_jobs(settings: &Settings, running: &Running) -> Result<(), ServeError> {
+async fn start_jobs(settings: &Settings, running: &Running) -> Result<(), ServeError> {
     let clock: SharedClock = Arc::new(EngineClock(running.state.engine.clone()));
     let mint: SharedMint = Arc::new(SystemMint);
     let parts = JobParts {
@@ -426,7 +427,7 @@ fn start_jobs(settings: &Settings, running: &Running) -> Result<(), ServeError> 
         }))),
         Err(error) => tracing::error!(error, "webhooks are not called"),
     }
-    let notifier = connect(&settings.aws, notices, clock.clone())?;
+    let notifier = connect(&settings.aws, notices, clock.clone()).await?;
     OutboxRelay::new(running.stores.store.clone(), notifier, clock)
         .measuring(running.outbox_waits.clone())
         .start();

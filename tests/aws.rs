@@ -8,8 +8,7 @@ mod common;
 mod proxy;
 
 use common::{Person, Server, command};
-use flash_promos::adapters::aws::texts;
-use proxy::{Fault, Proxy};
+use proxy::{Fault, Proxy, RECEIVE};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -110,7 +109,8 @@ async fn mail(url: &str) -> Mail {
             "Action=CreateTopic&Name={name}.fifo&Attributes.entry.1.key=FifoTopic&Attributes.entry.1.value=true"
         ))
         .await;
-    let topic = texts(&made, "TopicArn").remove(0);
+    let topic = made.split_once("<TopicArn>").and_then(|(_, rest)| rest.split_once("</TopicArn>")).unwrap();
+    let topic = topic.0.to_owned();
     let queue = async |name: String, policy: Option<Value>| {
         let mut attributes = json!({"FifoQueue": "true"});
         if let Some(policy) = policy {
@@ -191,7 +191,10 @@ async fn i23_i24_everybody_is_told_once_through_every_fault() {
     proxy.fault(Fault::FailEntry, "PublishBatch", 2);
     proxy.fault(Fault::FailEntry, "DeleteMessageBatch", 1);
     proxy.fault(Fault::LoseAnswer, "DeleteMessageBatch", 1);
-    proxy.fault(Fault::Delay, "ReceiveMessage", 2);
+    proxy.fault(Fault::Twice, "PublishBatch", 1);
+    proxy.fault(Fault::Delay, RECEIVE, 2);
+    proxy.fault(Fault::Twice, RECEIVE, 2);
+    proxy.fault(Fault::Reverse, RECEIVE, 1);
     server.launch(&shops[0], json!({})).await;
     server.launch(&shops[1], json!({})).await;
     proxy.away(true);
@@ -201,7 +204,15 @@ async fn i23_i24_everybody_is_told_once_through_every_fault() {
     until(async || inbox(&server, &follower).await.len() == 3).await;
     let dead = async || mail.direct.attribute(&mail.dead, "ApproximateNumberOfMessages").await;
     until(async || dead().await == "1").await;
-    assert!(proxy.faults_left() == 0, "every fault was met");
+    // What comes in the opposite order needs two messages at once: more sales, beyond the number of the day.
+    until(async || {
+        if proxy.faults_left() > 0 {
+            server.launch(&shops[0], json!({})).await;
+            server.launch(&shops[0], json!({})).await;
+        }
+        proxy.faults_left() == 0
+    })
+    .await;
 
     let run = |arguments: &[&str]| {
         let database = format!("sqlite:{}", directory.path().join("t.db").display());

@@ -48,6 +48,7 @@ struct Inner {
     dirty: Arc<DirtyOwners>,
     /// Where promotion actors and loads run.
     arbiter: ArbiterHandle,
+    timers: bool,
     loads: Semaphore,
     loads_waiting: AtomicU64,
     reloads: AtomicU64,
@@ -59,13 +60,14 @@ struct Inner {
 pub struct Directory(Arc<Inner>);
 
 impl Directory {
-    /// Makes an empty directory whose actors run on `arbiter`.
+    /// Makes an empty directory whose actors run on `arbiter`, with timers of their own or without.
     pub fn new(
         store: Arc<dyn Store>,
         feed: Arc<dyn Feed>,
         clock: SharedClock,
         dirty: Arc<DirtyOwners>,
         arbiter: ArbiterHandle,
+        timers: bool,
     ) -> Self {
         Self(Arc::new(Inner {
             shards: std::array::from_fn(|_| RwLock::default()),
@@ -74,6 +76,7 @@ impl Directory {
             clock,
             dirty,
             arbiter,
+            timers,
             loads: Semaphore::new(LOADS_MAX),
             loads_waiting: AtomicU64::new(0),
             reloads: AtomicU64::new(0),
@@ -85,6 +88,9 @@ impl Directory {
     /// milliseconds.
     pub fn start_lateness(&self) -> &Histogram {
         &self.0.start_lateness
+    /// Whether promotions wake at their own moments.
+    pub(crate) fn has_timers(&self) -> bool {
+        self.0.timers
     }
 
     fn shard(&self, id: PromotionId) -> &RwLock<HashMap<PromotionId, Entry>> {

@@ -104,6 +104,9 @@ pub struct EngineParts {
     pub promotions: ArbiterHandle,
     /// Where persistence runs.
     pub persistence: ArbiterHandle,
+    /// Whether promotions wake at their own moments. Without timers only [`Engine::wake`] does that; it is how a test proves
+    /// that the check job is a safety net.
+    pub timers: bool,
 }
 
 struct Inner {
@@ -146,6 +149,7 @@ impl Engine {
             parts.clock.clone(),
             dirty.clone(),
             parts.promotions.clone(),
+            parts.timers,
         );
         let persistence = Persistence::new(
             parts.store.clone(),
@@ -173,7 +177,9 @@ impl Engine {
         }))
     }
 
-    /// Gives an owner to every promotion that needs one by itself. The engine is ready after the first time.
+    /// Gives an owner to every promotion that needs one by itself, and has those that have one look whether something is due:
+    /// whatever happened to a timer, a sale starts and ends with the next call. Says how many got an owner. The engine is
+    /// ready after the first time.
     ///
     /// # Errors
     /// The store's.
@@ -185,11 +191,13 @@ impl Engine {
             let page = self.0.store.wakeful(horizon, after, SCAN_PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
-            let sleeping: Vec<_> = page
-                .iter()
-                .map(|wakeful| wakeful.id)
-                .filter(|id| self.0.directory.awake(*id).is_none())
-                .collect();
+            let mut sleeping = Vec::new();
+            for wakeful in &page {
+                match self.0.directory.awake(wakeful.id) {
+                    Some(owner) => owner.nudge(),
+                    None => sleeping.push(wakeful.id),
+                }
+            }
             woken += sleeping.len() as u64;
             let loads = sleeping.into_iter().map(|id| self.0.directory.owner(id));
             futures_util::future::join_all(loads).await;

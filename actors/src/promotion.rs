@@ -104,7 +104,9 @@ impl PromotionActor {
         if let Some(timer) = self.timer.take() {
             context.cancel_future(timer);
         }
-        if let Some(ms) = glance.wake_in_ms {
+        if let Some(ms) = glance.wake_in_ms
+            && self.directory.has_timers()
+        {
             // One more millisecond on top of Tokio's rounding would be late, none may be early by a fraction: then the
             // look finds nothing due and arms again.
             self.timer = Some(context.run_later(Duration::from_millis(ms), |actor, context| {

@@ -11,7 +11,7 @@ use flash_actors::engine::{ClaimRequest, Engine, EngineError, EngineParts};
 use flash_actors::ports::store::Store;
 use flash_domain::claim::{ActRefusal, Claim, ClaimRefusal, ClaimStatus};
 use flash_domain::ids::{ClaimId, PromotionId, UserId};
-use flash_domain::promotion::TermsPatch;
+use flash_domain::promotion::{Status, TermsPatch};
 use sim::{Faults, Random, SimAccounts, SimClock, SimFeed, SimMint, SimStore, promotion};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -41,7 +41,7 @@ struct World {
     history: RefCell<History>,
 }
 
-fn world(seed: u64, faults: Faults) -> Rc<World> {
+fn world(seed: u64, faults: Faults, timers: bool) -> Rc<World> {
     let clock = Arc::new(SimClock::new());
     let store = Arc::new(SimStore::new(seed, faults, clock.clone()));
     let feed = Arc::new(SimFeed::new(seed, faults.feed_panics, store.clone()));
@@ -53,6 +53,7 @@ fn world(seed: u64, faults: Faults) -> Rc<World> {
         mint: Arc::new(SimMint::new(seed)),
         promotions: actix_rt::Arbiter::current(),
         persistence: actix_rt::Arbiter::current(),
+        timers,
     });
     Rc::new(World { engine, store, feed, clock, history: RefCell::default() })
 }
@@ -196,7 +197,7 @@ fn run(seed: u64, faults: Faults) {
     actix_rt::System::new().block_on(async move {
         tokio::time::pause();
         let mut random = Random::new(seed);
-        let world = world(seed, faults);
+        let world = world(seed, faults, true);
         let now = flash_actors::ports::clock::Clock::now(&*world.clock);
         let promotions: Vec<PromotionId> = (0..1 + random.below(3))
             .map(|n| {
@@ -250,4 +251,44 @@ fn i2_i26_nothing_acknowledged_is_lost_and_nothing_is_oversold_whatever_fails() 
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+/// The check job is a safety net: where no timer ever fires, its look starts a sale, gives back a hold that expired and
+/// ends the sale; without it nothing happens.
+#[test]
+fn without_timers_the_check_starts_and_ends_sales() {
+    actix_rt::System::new().block_on(async move {
+        tokio::time::pause();
+        let none = Faults { refused: 0, unknown: 0, load_fails: 0, feed_panics: 0, clock_steps: false };
+        let world = world(1, none, false);
+        let now = flash_actors::ports::clock::Clock::now(&*world.clock);
+        let id = world.store.insert(promotion(0, now, 1_000, 10_000, 5, HOLD_S, None));
+        let state = async || {
+            let counters = world.store.peek(id).await.unwrap().unwrap().counters;
+            (counters.status, counters.held, world.feed.last_v(id))
+        };
+        let wait = |ms| tokio::time::sleep(Duration::from_millis(ms));
+        world.engine.wake().await.unwrap();
+        wait(3_000).await;
+        assert_eq!(state().await, (Status::Scheduled, 0, 1), "it started by itself");
+        world.engine.wake().await.unwrap();
+        wait(100).await;
+        assert_eq!(state().await, (Status::Live, 0, 2));
+        claim(&world, id, UserId(Uuid::from_u128(100)), "key".to_owned(), 1).await;
+        let (_, held, v) = state().await;
+        assert_eq!(held, 1);
+        wait(4_000).await;
+        assert_eq!(state().await.1, 1, "the hold ended by itself");
+        world.engine.wake().await.unwrap();
+        wait(200).await;
+        let (status, held, after) = state().await;
+        assert_eq!((status, held), (Status::Live, 0));
+        assert!(after > v, "the unit that came back was not told of");
+        wait(6_000).await;
+        assert_eq!(state().await.0, Status::Live, "it ended by itself");
+        world.engine.wake().await.unwrap();
+        wait(100).await;
+        assert_eq!(state().await.0, Status::Ended);
+        world.engine.close().await;
+    });
 }

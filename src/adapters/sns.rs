@@ -2,8 +2,12 @@
 //!
 //! Knows neither the store nor who is told.
 
-use super::aws::{Aws, AwsError, texts};
+use super::aws::reason;
 use crate::wire::notification::title;
+use aws_config::SdkConfig;
+use aws_sdk_sns::Client;
+use aws_sdk_sns::error::ProvideErrorMetadata;
+use aws_sdk_sns::types::PublishBatchRequestEntry;
 use flash_actors::ports::inbox::Push;
 use flash_actors::ports::notifier::Notifier;
 use flash_actors::ports::pusher::{PushResult, Pusher};
@@ -13,7 +17,7 @@ use flash_domain::ids::{EventId, PromotionId};
 use flash_domain::notice::Notice;
 use serde_json::json;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::error::Error;
 
 /// Entries of one batch: the service's own bound.
 const BATCH: usize = 10;
@@ -23,7 +27,7 @@ const BATCH_BYTES: usize = 200 * 1024;
 /// Publishes committed events. Group = promotion, deduplication = event: the topic keeps the order of a promotion's events
 /// and drops what it was given twice within five minutes; consumers drop the rest.
 pub struct SnsNotifier {
-    aws: Arc<Aws>,
+    sns: Client,
     topic_arn: String,
 }
 
@@ -41,29 +45,29 @@ pub fn event_text(event: &OutboxEvent) -> String {
 
 impl SnsNotifier {
     /// A notifier for a topic.
-    pub fn new(aws: Arc<Aws>, topic_arn: String) -> Self {
-        Self { aws, topic_arn }
+    pub fn new(aws: &SdkConfig, topic_arn: String) -> Self {
+        Self { sns: Client::new(aws), topic_arn }
     }
 
     /// One batch; the ids that the topic took. What it refused is handed over again by the relay, alone.
     async fn publish(&self, batch: &[OutboxEvent]) -> Result<Vec<EventId>, PortError> {
-        let mut fields = vec![("TopicArn".to_owned(), self.topic_arn.clone())];
-        for (nth, event) in batch.iter().enumerate() {
-            let mut field = |name: &str, value: String| {
-                fields.push((format!("PublishBatchRequestEntries.member.{}.{name}", nth + 1), value));
-            };
-            field("Id", nth.to_string());
-            field("Message", event_text(event));
-            field("MessageGroupId", event.promotion_id.to_string());
-            field("MessageDeduplicationId", event.id.to_string());
+        let entries = batch.iter().enumerate().map(|(nth, event)| {
+            PublishBatchRequestEntry::builder()
+                .id(nth.to_string())
+                .message(event_text(event))
+                .message_group_id(event.promotion_id.to_string())
+                .message_deduplication_id(event.id.to_string())
+                .build()
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>();
+        let entries = entries.map_err(|error| PortError::Broken(error.to_string()))?;
+        let call = self.sns.publish_batch().topic_arn(&self.topic_arn);
+        let answer = call.set_publish_batch_request_entries(Some(entries)).send().await;
+        let answer = answer.map_err(|error| PortError::Unavailable(reason(&error)))?;
+        for refused in answer.failed() {
+            tracing::warn!(code = refused.code(), "the topic refused an event for now");
         }
-        let answer = self.aws.sns("PublishBatch", &fields).await;
-        let answer = answer.map_err(|error| PortError::Unavailable(error.to_string()))?;
-        for code in texts(&answer, "Code") {
-            tracing::warn!(code, "the topic refused an event for now");
-        }
-        let successful = texts(&answer, "Successful").concat();
-        let taken = texts(&successful, "Id").into_iter().filter_map(|id| id.parse::<usize>().ok());
+        let taken = answer.successful().iter().filter_map(|entry| entry.id()?.parse::<usize>().ok());
         Ok(taken.filter_map(|nth| batch.get(nth)).map(|event| event.id).collect())
     }
 }
@@ -132,35 +136,35 @@ fn batches(events: Vec<OutboxEvent>) -> Vec<Vec<OutboxEvent>> {
 
 /// Pushes through platform applications, by the platform's name in `devices`.
 pub struct SnsPusher {
-    aws: Arc<Aws>,
+    sns: Client,
     applications: HashMap<String, String>,
 }
 
 impl SnsPusher {
     /// A pusher with the ARN of each platform's application.
-    pub fn new(aws: Arc<Aws>, applications: HashMap<String, String>) -> Self {
-        Self { aws, applications }
+    pub fn new(aws: &SdkConfig, applications: HashMap<String, String>) -> Self {
+        Self { sns: Client::new(aws), applications }
     }
 
     async fn endpoint(&self, push: &Push) -> Result<String, PushResult> {
         let application = self.applications.get(&push.device.platform).ok_or(PushResult::GivenUp)?;
-        let fields = fields([("PlatformApplicationArn", application), ("Token", &push.device.token)]);
-        let made = self.aws.sns("CreatePlatformEndpoint", &fields).await.map_err(|error| verdict(&error))?;
-        texts(&made, "EndpointArn").into_iter().next().ok_or(PushResult::Later)
+        let call = self.sns.create_platform_endpoint().platform_application_arn(application);
+        let made = call.token(&push.device.token).send().await.map_err(|error| match verdict(&error) {
+            // It is the application that is not found: that says nothing of the device.
+            PushResult::Disabled => PushResult::Later,
+            result => result,
+        })?;
+        made.endpoint_arn.ok_or(PushResult::Later)
     }
 
     async fn send(&self, push: &Push, endpoint: &str) -> PushResult {
         let message = payload(&push.notice, &push.language);
-        let fields = fields([("TargetArn", endpoint), ("MessageStructure", "json"), ("Message", &message)]);
-        match self.aws.sns("Publish", &fields).await {
+        let call = self.sns.publish().target_arn(endpoint).message_structure("json").message(message);
+        match call.send().await {
             Ok(_) => PushResult::Sent,
             Err(error) => verdict(&error),
         }
     }
-}
-
-fn fields<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
 impl Pusher for SnsPusher {
@@ -175,9 +179,9 @@ impl Pusher for SnsPusher {
             };
             let result = self.send(push, &endpoint).await;
             if result == PushResult::Disabled {
-                let gone = self.aws.sns("DeleteEndpoint", &fields([("EndpointArn", &endpoint)])).await;
+                let gone = self.sns.delete_endpoint().endpoint_arn(&endpoint).send().await;
                 if let Err(error) = gone {
-                    tracing::debug!(%error, "a disabled endpoint stays");
+                    tracing::debug!(error = reason(&error), "a disabled endpoint stays");
                 }
             }
             (result, made)
@@ -186,8 +190,8 @@ impl Pusher for SnsPusher {
 }
 
 /// What an error of the service means for a push.
-fn verdict(error: &AwsError) -> PushResult {
-    match error.code.as_str() {
+fn verdict(error: &(impl ProvideErrorMetadata + Error + 'static)) -> PushResult {
+    let result = match error.code().unwrap_or_default() {
         "EndpointDisabled" | "EndpointDisabledException" | "NotFound" | "NotFoundException" => {
             PushResult::Disabled
         }
@@ -195,7 +199,9 @@ fn verdict(error: &AwsError) -> PushResult {
             PushResult::GivenUp
         }
         _ => PushResult::Later,
-    }
+    };
+    tracing::debug!(error = reason(error), ?result, "a push was not taken");
+    result
 }
 
 /// What a device shows, in the person's language, for each platform.

@@ -3,7 +3,14 @@
 //! Long polls for batches of ten. What was taken in is deleted; what was not comes again, and after the queue's own number
 //! of receives goes to the dead-letter queue. One bad message holds up nobody but later ones of its promotion.
 
-use super::aws::{Aws, AwsError};
+use super::aws::reason;
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+    MessageSystemAttributeName, QueueAttributeName,
+};
 use flash_actors::ports::PortError;
 use flash_actors::ports::notifier::Notifier;
 use flash_actors::ports::store::OutboxEvent;
@@ -11,17 +18,17 @@ use flash_domain::event::Event;
 use flash_domain::ids::{EventId, PromotionId};
 use flash_domain::time::UnixMillis;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Messages of one receive, and entries of one batch: the service's own bound.
-const BATCH: u32 = 10;
+const BATCH: i32 = 10;
 /// How long a receive waits for messages, in seconds.
-const WAIT_S: u32 = 20;
+const WAIT_S: i32 = 20;
 /// How long received messages are nobody else's, in seconds; extended while they are worked on.
-const VISIBILITY_S: u32 = 30;
+const VISIBILITY_S: i32 = 30;
 /// When visibility is extended.
 const EXTEND_AFTER: Duration = Duration::from_secs(15);
 /// Pauses after a failed receive, doubling between these.
@@ -42,23 +49,27 @@ struct Envelope {
     message: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Message {
-    message_id: String,
-    receipt_handle: String,
+/// What is needed of a message that was received.
+struct Received {
+    id: String,
+    receipt: String,
     body: String,
-    #[serde(default)]
-    attributes: HashMap<String, String>,
+    group: Option<String>,
+    /// How often it was received, this time included.
+    times: u32,
 }
 
-impl Message {
-    fn group(&self) -> Option<&str> {
-        self.attributes.get("MessageGroupId").map(String::as_str)
-    }
-
-    fn received(&self) -> u32 {
-        self.attributes.get("ApproximateReceiveCount").and_then(|text| text.parse().ok()).unwrap_or(1)
+impl From<Message> for Received {
+    fn from(message: Message) -> Self {
+        let attribute = |name| message.attributes()?.get(&name).cloned();
+        let times = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
+        Self {
+            group: attribute(MessageSystemAttributeName::MessageGroupId),
+            times: times.and_then(|text| text.parse().ok()).unwrap_or(1),
+            id: message.message_id.unwrap_or_default(),
+            receipt: message.receipt_handle.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+        }
     }
 }
 
@@ -74,26 +85,26 @@ fn read(body: &str) -> Result<OutboxEvent, serde_json::Error> {
     Ok(OutboxEvent { id, promotion_id, v, event, created_at })
 }
 
-fn failed(error: AwsError) -> PortError {
-    PortError::Unavailable(error.to_string())
+fn failed(error: impl Error + 'static) -> PortError {
+    PortError::Unavailable(reason(&error))
+}
+
+/// Entries that lack nothing.
+fn entries<T>(made: impl Iterator<Item = Result<T, BuildError>>) -> Result<Option<Vec<T>>, PortError> {
+    made.collect::<Result<_, _>>().map(Some).map_err(|error| PortError::Broken(error.to_string()))
 }
 
 /// A queue of events.
 #[derive(Clone)]
 pub struct Queue {
-    aws: Arc<Aws>,
+    sqs: Client,
     url: String,
 }
 
 impl Queue {
     /// A queue by its URL.
-    pub fn new(aws: Arc<Aws>, url: String) -> Self {
-        Self { aws, url }
-    }
-
-    async fn call(&self, action: &str, mut body: Value) -> Result<Value, AwsError> {
-        body["QueueUrl"] = json!(self.url);
-        self.aws.sqs(action, &body).await
+    pub fn new(aws: &SdkConfig, url: String) -> Self {
+        Self { sqs: Client::new(aws), url }
     }
 
     /// Consumes until the task is dropped.
@@ -128,8 +139,8 @@ impl Queue {
             tokio::select! {
                 done = &mut work => break done,
                 () = tokio::time::sleep(EXTEND_AFTER) => {
-                    let all = messages.iter().map(|message| (message, VISIBILITY_S));
-                    self.set_visibility(all.collect()).await;
+                    let all: Vec<_> = messages.iter().map(|message| (message, VISIBILITY_S)).collect();
+                    self.set_visibility(&all).await;
                 }
             }
         };
@@ -138,38 +149,49 @@ impl Queue {
         Ok(done.len())
     }
 
-    async fn receive(&self, wait_s: u32) -> Result<Vec<Message>, PortError> {
-        let ask = json!({
-            "MaxNumberOfMessages": BATCH,
-            "WaitTimeSeconds": wait_s,
-            "VisibilityTimeout": VISIBILITY_S,
-            "AttributeNames": ["All"],
-            "MessageSystemAttributeNames": ["All"],
-        });
-        let mut answer = self.call("ReceiveMessage", ask).await.map_err(failed)?;
-        match answer.get_mut("Messages").map(Value::take) {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(list) => serde_json::from_value(list).map_err(|error| PortError::Broken(error.to_string())),
-        }
+    async fn receive(&self, wait_s: i32) -> Result<Vec<Received>, PortError> {
+        let call = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(BATCH);
+        let call = call
+            .wait_time_seconds(wait_s)
+            .visibility_timeout(VISIBILITY_S)
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let answer = call.send().await.map_err(failed)?;
+        Ok(answer.messages.unwrap_or_default().into_iter().map(Received::from).collect())
     }
 
-    /// Keeps messages from coming again for so many seconds.
-    async fn set_visibility(&self, messages: Vec<(&Message, u32)>) {
-        let entry = |(nth, (message, seconds)): (usize, &(&Message, u32))| json!({"Id": nth.to_string(), "ReceiptHandle": message.receipt_handle, "VisibilityTimeout": seconds});
-        let entries: Vec<Value> = messages.iter().enumerate().map(entry).collect();
-        if entries.is_empty() {
+    /// Keeps messages from coming again for so many seconds. Where that fails they come again after what they had.
+    async fn set_visibility(&self, messages: &[(&Received, i32)]) {
+        if messages.is_empty() {
             return;
         }
-        if let Err(error) = self.call("ChangeMessageVisibilityBatch", json!({"Entries": entries})).await {
-            tracing::warn!(%error, "the visibility of messages could not be changed");
+        let entry = |(nth, (message, seconds)): (usize, &(&Received, i32))| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(nth.to_string())
+                .receipt_handle(&message.receipt)
+                .visibility_timeout(*seconds)
+                .build()
+        };
+        let result = match entries(messages.iter().enumerate().map(entry)) {
+            Ok(entries) => {
+                let call = self.sqs.change_message_visibility_batch().queue_url(&self.url);
+                call.set_entries(entries).send().await.map_err(failed)
+            }
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(answer) => answer.failed.iter().for_each(|refused| {
+                tracing::warn!(code = refused.code, "the visibility of a message could not be changed");
+            }),
+            Err(error) => tracing::warn!(%error, "the visibility of messages could not be changed"),
         }
     }
 
     /// Lets what was not done come again soon, and later each time: 1 s, 2 s, 4 s … a minute.
-    async fn give_back(&self, messages: &[Message], done: &[&str]) {
-        let rest = messages.iter().filter(|message| !done.contains(&message.receipt_handle.as_str()));
-        let pause_s = |message: &Message| (1 << message.received().saturating_sub(1).min(6)).min(60);
-        self.set_visibility(rest.map(|message| (message, pause_s(message))).collect()).await;
+    async fn give_back(&self, messages: &[Received], done: &[&str]) {
+        let rest = messages.iter().filter(|message| !done.contains(&message.receipt.as_str()));
+        let pause_s = |message: &Received| (1 << message.times.saturating_sub(1).min(6)).min(60);
+        let rest: Vec<_> = rest.map(|message| (message, pause_s(message))).collect();
+        self.set_visibility(&rest).await;
     }
 
     /// Deletes in one batch, and alone once more what the batch did not delete. What stays comes again and is known.
@@ -177,17 +199,26 @@ impl Queue {
         if receipts.is_empty() {
             return Ok(());
         }
-        let entry = |(nth, receipt): (usize, &&str)| json!({"Id": nth.to_string(), "ReceiptHandle": receipt});
-        let entries: Vec<Value> = receipts.iter().enumerate().map(entry).collect();
-        let answer = self.call("DeleteMessageBatch", json!({"Entries": entries})).await.map_err(failed)?;
-        for refused in answer["Failed"].as_array().into_iter().flatten() {
-            let nth = refused["Id"].as_str().and_then(|id| id.parse::<usize>().ok());
-            let Some(receipt) = nth.and_then(|nth| receipts.get(nth)) else { continue };
-            if let Err(error) = self.call("DeleteMessage", json!({"ReceiptHandle": receipt})).await {
+        let entry = |(nth, receipt): (usize, &&str)| {
+            DeleteMessageBatchRequestEntry::builder().id(nth.to_string()).receipt_handle(*receipt).build()
+        };
+        let entries = entries(receipts.iter().enumerate().map(entry))?;
+        let call = self.sqs.delete_message_batch().queue_url(&self.url).set_entries(entries);
+        let answer = call.send().await.map_err(failed)?;
+        for refused in answer.failed {
+            let Some(receipt) = refused.id.parse::<usize>().ok().and_then(|nth| receipts.get(nth)) else {
+                continue;
+            };
+            if let Err(error) = self.delete_one(receipt).await {
                 tracing::warn!(%error, "a message that was done stays");
             }
         }
         Ok(())
+    }
+
+    async fn delete_one(&self, receipt: &str) -> Result<(), PortError> {
+        let call = self.sqs.delete_message().queue_url(&self.url).receipt_handle(receipt);
+        call.send().await.map(drop).map_err(failed)
     }
 
     /// The dead-letter queue behind this one.
@@ -195,16 +226,16 @@ impl Queue {
     /// # Errors
     /// The queue's, or that there is none.
     pub async fn dead_letters(&self) -> Result<Self, PortError> {
-        let ask = json!({"AttributeNames": ["RedrivePolicy"]});
-        let answer = self.call("GetQueueAttributes", ask).await.map_err(failed)?;
-        let policy = answer["Attributes"]["RedrivePolicy"].as_str().unwrap_or("{}");
-        let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+        let name = QueueAttributeName::RedrivePolicy;
+        let call = self.sqs.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer = call.send().await.map_err(failed)?;
+        let policy = answer.attributes.as_ref().and_then(|all| all.get(&name)).map_or("{}", String::as_str);
+        let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
         let name = policy["deadLetterTargetArn"].as_str().and_then(|arn| arn.rsplit(':').next());
         let name = name.ok_or_else(|| PortError::Broken("the queue has no dead-letter queue".to_owned()))?;
-        let found = self.aws.sqs("GetQueueUrl", &json!({"QueueName": name})).await.map_err(failed)?;
-        let url =
-            found["QueueUrl"].as_str().ok_or_else(|| PortError::Broken("a queue without URL".to_owned()))?;
-        Ok(Self { aws: self.aws.clone(), url: url.to_owned() })
+        let found = self.sqs.get_queue_url().queue_name(name).send().await.map_err(failed)?;
+        let url = found.queue_url.ok_or_else(|| PortError::Broken("a queue without URL".to_owned()))?;
+        Ok(Self { sqs: self.sqs.clone(), url })
     }
 
     /// Bodies of messages that are here, at most `limit`, each with how often it was received. They stay, and are not seen
@@ -219,7 +250,7 @@ impl Queue {
             if messages.is_empty() {
                 break;
             }
-            found.extend(messages.into_iter().map(|message| (message.received(), message.body)));
+            found.extend(messages.into_iter().map(|message| (message.times, message.body)));
         }
         found.truncate(limit);
         Ok(found)
@@ -236,16 +267,14 @@ impl Queue {
             if messages.is_empty() {
                 return Ok(moved);
             }
-            for message in &messages {
+            for message in messages {
                 // A fresh deduplication id: the queue may still remember the old one and would drop it.
-                let sent = json!({
-                    "MessageBody": message.body,
-                    "MessageGroupId": message.group(),
-                    "MessageDeduplicationId": format!("redrive-{}", message.message_id),
-                });
-                to.call("SendMessage", sent).await.map_err(failed)?;
-                let delete = json!({"ReceiptHandle": message.receipt_handle});
-                self.call("DeleteMessage", delete).await.map_err(failed)?;
+                let call = to.sqs.send_message().queue_url(&to.url).message_body(message.body);
+                let call = call
+                    .set_message_group_id(message.group)
+                    .message_deduplication_id(format!("redrive-{}", message.id));
+                call.send().await.map_err(failed)?;
+                self.delete_one(&message.receipt).await?;
                 moved += 1;
             }
         }
@@ -254,11 +283,11 @@ impl Queue {
 
 /// Hands messages over, each by itself and in order; the receipts of those that are done with. After one that failed no
 /// later one of its group is handed over.
-async fn hand_over<'a>(intake: &dyn Notifier, messages: &'a [Message]) -> Vec<&'a str> {
+async fn hand_over<'a>(intake: &dyn Notifier, messages: &'a [Received]) -> Vec<&'a str> {
     let mut done = Vec::new();
     let mut stuck = HashSet::new();
     for message in messages {
-        if stuck.contains(&message.group()) {
+        if stuck.contains(&&message.group) {
             continue;
         }
         let outcome = match read(&message.body) {
@@ -266,11 +295,11 @@ async fn hand_over<'a>(intake: &dyn Notifier, messages: &'a [Message]) -> Vec<&'
             Err(error) => Err(format!("not understood: {error}")),
         };
         match outcome {
-            Ok(taken) if !taken.is_empty() => done.push(message.receipt_handle.as_str()),
-            Ok(_) => drop(stuck.insert(message.group())),
+            Ok(taken) if !taken.is_empty() => done.push(message.receipt.as_str()),
+            Ok(_) => drop(stuck.insert(&message.group)),
             Err(error) => {
-                tracing::warn!(message = message.message_id, error, "a message stays in the queue");
-                stuck.insert(message.group());
+                tracing::warn!(message = message.id, error, "a message stays in the queue");
+                stuck.insert(&message.group);
             }
         }
     }
@@ -282,6 +311,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::adapters::sns::event_text;
+    use serde_json::json;
     use uuid::Uuid;
 
     #[test]

@@ -17,7 +17,14 @@ pub enum Fault {
     FailEntry,
     /// It takes a second longer.
     Delay,
+    /// It is carried out twice; what is received comes twice in one answer.
+    Twice,
+    /// What is received comes in the opposite order.
+    Reverse,
 }
+
+/// The action that brings messages.
+pub const RECEIVE: &str = "ReceiveMessage";
 
 type Plan = Arc<Mutex<VecDeque<(Fault, &'static str)>>>;
 
@@ -130,11 +137,36 @@ fn serve(client: &mut BufReader<TcpStream>, upstream: &str, mut request: Message
         let head = vec!["HTTP/1.1 200 OK\r\n".to_owned(), "Content-Type: text/xml\r\n".to_owned()];
         return Message { head, body: failed.to_vec() }.write(client.get_mut()).is_ok();
     }
-    let Some(answer) = forward(upstream, &mut request) else { return false };
+    if fault == Some(Fault::Twice) && !text.contains(RECEIVE) && forward(upstream, &mut request).is_none() {
+        return false;
+    }
+    let Some(mut answer) = forward(upstream, &mut request) else { return false };
     if fault == Some(Fault::LoseAnswer) {
         return false;
     }
+    if let Some(fault @ (Fault::Twice | Fault::Reverse)) = fault
+        && text.contains(RECEIVE)
+        && !shuffle(&mut answer, fault)
+    {
+        // Nothing was received: the fault is still to come.
+        plan.lock().unwrap().push_back((fault, RECEIVE));
+    }
     answer.write(client.get_mut()).is_ok()
+}
+
+/// Has what was received come twice or in the opposite order; false if that changes nothing.
+fn shuffle(answer: &mut Message, fault: Fault) -> bool {
+    let mut body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let Some(messages) = body["Messages"].as_array_mut() else { return false };
+    if fault == Fault::Twice {
+        messages.extend(messages.clone());
+    } else if messages.len() < 2 {
+        return false;
+    } else {
+        messages.reverse();
+    }
+    answer.body = serde_json::to_vec(&body).unwrap();
+    true
 }
 
 fn forward(upstream: &str, request: &mut Message) -> Option<Message> {
