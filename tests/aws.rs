@@ -10,7 +10,6 @@ mod proxy;
 use common::{Person, Server, command};
 use proxy::{Fault, Proxy, RECEIVE};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -143,12 +142,7 @@ fn serve(directory: &std::path::Path, endpoint: &str, mail: &Mail) -> Server {
     let database = format!("sqlite:{}", directory.join("t.db").display());
     let mut command = command(&["serve"], &database, directory);
     settings(&mut command, endpoint, mail);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let base = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
-    Server { child, base, http }
+    Server::spawn(command)
 }
 
 async fn inbox(server: &Server, person: &Person) -> Vec<Value> {

@@ -1,9 +1,12 @@
 //! Jobs on a real store, with the engine's timers turned off: the check job starts and ends sales by itself, and says so to the
-//! outbox; once per period, however many bid.
+//! outbox; once per period, however many bid. And of the real binary: jobs run again and again, and by hand beside it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use actix_rt::Arbiter;
+use common::{Server, command};
 use flash_actors::engine::{Engine, EngineParts};
 use flash_actors::feed::{Feed, Pulse, Update};
 use flash_actors::jobs::{self, Job, JobParts};
@@ -189,4 +192,32 @@ fn jobs_alone_start_and_end_sales() {
         engine.close().await;
         stores.close().await;
     });
+}
+
+/// A server's jobs go on period after period, its outbox is emptied, and `job run` runs one beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_go_on_and_run_by_hand() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("t.db");
+    let database = format!("sqlite:{}", file.display());
+    let mut serve = command(&["serve"], &database, directory.path());
+    serve.env("FLASH_CHECK_SECONDS", "1");
+    let server = Server::spawn(serve);
+    let shop = server.shop().await;
+    server.launch(&shop, serde_json::json!({})).await;
+    let stores = Stores::open(&DatabaseUrl::Sqlite(file)).await.unwrap();
+    let runs = async |name: &str| {
+        let all = stores.jobs.recent(100).await.unwrap();
+        all.into_iter().filter(|run| run.ok && run.name == name).count()
+    };
+    until("the check runs three times", async || runs("check").await >= 3).await;
+    until("the outbox is empty", async || stores.store.outbox_waiting(1).await.unwrap().is_empty()).await;
+    let before = runs("cleanup").await;
+    let output = command(&["job", "run", "cleanup"], &database, directory.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("cleanup: "));
+    assert_eq!(runs("cleanup").await, before + 1);
+    let output = command(&["job", "run", "dishes"], &database, directory.path()).output().unwrap();
+    assert!(!output.status.success());
+    stores.close().await;
 }

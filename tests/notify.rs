@@ -89,7 +89,8 @@ async fn whom_a_sale_concerns_is_told() {
     socket.send(Message::text(connect)).await.unwrap();
     let mut next = async || loop {
         let message = tokio::time::timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
-        let value: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+        let Message::Text(text) = message else { panic!("said {message:?}") };
+        let value: Value = serde_json::from_str(&text).unwrap();
         if value != json!({}) {
             return value;
         }

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -77,16 +76,9 @@ fn receiver(statuses: &'static [u16]) -> (String, Receiver<Got>) {
 fn server(allow_private: &str) -> (tempfile::TempDir, Server) {
     let directory = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", directory.path().join("t.db").display());
-    let mut child = command(&["serve"], &database, directory.path())
-        .env("FLASH_WEBHOOKS_ALLOW_PRIVATE", allow_private)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let base = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
-    (directory, Server { child, base, http })
+    let mut serve = command(&["serve"], &database, directory.path());
+    serve.env("FLASH_WEBHOOKS_ALLOW_PRIVATE", allow_private);
+    (directory, Server::spawn(serve))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -139,7 +139,8 @@ impl Actor for Jobs {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.address().try_send(Run).unwrap_or_default();
+        // Not through an address: an actor that nobody has the address of stops as soon as it has nothing to wait for.
+        context.notify(Run);
     }
 }
 
@@ -150,7 +151,7 @@ impl Handler<Run> for Jobs {
         let work = turn(self.parts.clone(), self.job, self.period);
         Box::pin(work.into_actor(self).map(|wait, actor, context| {
             let wait = wait + jitter(&actor.parts, actor.period);
-            context.run_later(wait, |_, context| context.address().try_send(Run).unwrap_or_default());
+            context.notify_later(Run, wait);
         }))
     }
 }

@@ -65,7 +65,8 @@ impl Actor for OutboxRelay {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_later(OUTBOX_PERIOD, |_, context| context.address().try_send(Tick).unwrap_or_default());
+        // Not through an address: an actor that nobody has the address of stops as soon as it has nothing to wait for.
+        context.notify_later(Tick, OUTBOX_PERIOD);
     }
 }
 
@@ -94,7 +95,7 @@ impl Handler<Tick> for OutboxRelay {
                 }
             };
             let pause = if more { std::time::Duration::from_millis(1) } else { OUTBOX_PERIOD };
-            context.run_later(pause, |_, context| context.address().try_send(Tick).unwrap_or_default());
+            context.notify_later(Tick, pause);
         }))
     }
 }

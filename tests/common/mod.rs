@@ -46,17 +46,18 @@ impl Drop for Server {
 impl Server {
     /// Starts the binary and waits for its address.
     pub fn start(database: &str, directory: &Path) -> Self {
-        Self::of(command(&["serve"], database, directory))
+        Self::spawn(command(&["serve"], database, directory))
     }
 
     /// The same, with its log in a file.
     pub fn start_logging(database: &str, directory: &Path, log: &Path) -> Self {
         let mut command = command(&["serve"], database, directory);
         command.stderr(std::fs::File::create(log).unwrap());
-        Self::of(command)
+        Self::spawn(command)
     }
 
-    fn of(mut command: Command) -> Self {
+    /// Starts a `serve` with settings of its own and waits for its address.
+    pub fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -24,7 +24,7 @@ pub async fn a_webhook_gets_a_message_once(place: Place) {
     assert_eq!(hooks.add_webhook(hook.clone(), 1, None).await.unwrap(), Created::Fresh);
     let another = Webhook { id: Uuid::now_v7(), ..hook.clone() };
     assert_eq!(hooks.add_webhook(another, 1, None).await.unwrap(), Created::Conflict);
-    assert_eq!(hooks.webhooks(world.store.id).await.unwrap(), [hook.clone()]);
+    assert_eq!(hooks.webhooks(world.store.id).await.unwrap(), std::slice::from_ref(&hook));
     let heard = hooks.listeners(vec![record.id, PromotionId(Uuid::now_v7())]).await.unwrap();
     assert_eq!(heard, [(record.id, hook.clone())]);
 
@@ -60,7 +60,10 @@ pub async fn a_webhook_gets_a_message_once(place: Place) {
     assert_eq!((page.items.len(), page.items[0].delivered_at), (1, Some(later(9))));
     assert!(hooks.replay(hook.id, EventId(Uuid::from_u128(1)), later(400)).await.unwrap());
     assert!(!hooks.replay(hook.id, EventId(Uuid::from_u128(7)), later(400)).await.unwrap());
-    assert_eq!(hooks.messages_due(later(400), later(500), 9).await.unwrap()[0].tries, 0);
+    let due = hooks.messages_due(later(400), later(500), 9).await.unwrap();
+    let mut tries: Vec<_> = due.iter().map(|one| (one.event_id.0.as_u128(), one.tries)).collect();
+    tries.sort_unstable();
+    assert_eq!(tries, [(1, 0), (2, 2)], "it begins anew; the other was left with its taker for too long");
 
     assert!(
         hooks.rotate_secret(world.store.id, hook.id, "whsec_two".to_owned(), later(1_000)).await.unwrap()
