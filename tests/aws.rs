@@ -92,6 +92,12 @@ impl Direct {
     }
 }
 
+/// What stands between two tags, each time.
+fn texts<'a>(xml: &'a str, tag: &str) -> Vec<&'a str> {
+    let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+    xml.split(&open).skip(1).filter_map(|rest| Some(rest.split_once(&close)?.0)).collect()
+}
+
 /// Topic, queue, dead-letter queue and subscription, straight at the emulator.
 struct Mail {
     topic: String,
@@ -108,8 +114,7 @@ async fn mail(url: &str) -> Mail {
             "Action=CreateTopic&Name={name}.fifo&Attributes.entry.1.key=FifoTopic&Attributes.entry.1.value=true"
         ))
         .await;
-    let topic = made.split_once("<TopicArn>").and_then(|(_, rest)| rest.split_once("</TopicArn>")).unwrap();
-    let topic = topic.0.to_owned();
+    let topic = texts(&made, "TopicArn")[0].to_owned();
     let queue = async |name: String, policy: Option<Value>| {
         let mut attributes = json!({"FifoQueue": "true"});
         if let Some(policy) = policy {
@@ -227,4 +232,60 @@ async fn i23_i24_everybody_is_told_once_through_every_fault() {
     let stores: std::collections::HashSet<_> =
         items.iter().map(|item| item["store"]["id"].as_str()).collect();
     assert_eq!(stores.len(), 3);
+}
+
+/// A push goes through the endpoint of each device and counts as sent; an endpoint that the platform disabled is deleted with
+/// its device, and a push that reached nobody does not count against the person's day.
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_go_through_platform_endpoints() {
+    let emulator = emulator();
+    let mail = mail(&emulator.url).await;
+    let name = uuid::Uuid::now_v7().simple().to_string();
+    let made = mail
+        .direct
+        .sns(&format!(
+            "Action=CreatePlatformApplication&Name={name}&Platform=GCM&Attributes.entry.1.key=PlatformCredential\
+             &Attributes.entry.1.value=key"
+        ))
+        .await;
+    let application = texts(&made, "PlatformApplicationArn")[0].to_owned();
+    let directory = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", directory.path().join("t.db").display());
+    let mut serve = command(&["serve"], &database, directory.path());
+    settings(&mut serve, &emulator.url, &mail);
+    serve.env("FLASH_SNS_FCM_ARN", &application);
+    let server = Server::spawn(serve);
+    let shop = server.shop().await;
+    let follower = server.register("follower", "shopper").await;
+    let token = Some(follower.token.as_str());
+    server.must(204, "PUT", &format!("/api/v1/stores/{}/follow", shop.store), token, None).await;
+    for phone in ["a-token-of-one-phone", "a-token-of-another-phone"] {
+        let device = json!({"platform": "fcm", "token": phone});
+        server.must(201, "POST", "/api/v1/devices", token, Some(&device)).await;
+    }
+    let stats = async || {
+        let path = format!("/api/v1/stores/{}/notification-stats", shop.store);
+        server.must(200, "GET", &path, Some(&shop.merchant.token), None).await["by_status"].clone()
+    };
+    let endpoints = async || {
+        let list = format!("Action=ListEndpointsByPlatformApplication&PlatformApplicationArn={application}");
+        let found = mail.direct.sns(&list).await;
+        texts(&found, "EndpointArn").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    server.launch(&shop, json!({})).await;
+    until(async || stats().await == json!({"stored": 1, "sent": 1})).await;
+    until(async || endpoints().await.len() == 2).await;
+
+    for endpoint in endpoints().await {
+        let disable = format!(
+            "Action=SetEndpointAttributes&EndpointArn={endpoint}&Attributes.entry.1.key=Enabled&Attributes.entry.1.value=false"
+        );
+        mail.direct.sns(&disable).await;
+    }
+    server.launch(&shop, json!({})).await;
+    until(async || stats().await == json!({"stored": 2, "sent": 1, "failed": 1})).await;
+    until(async || endpoints().await.is_empty()).await;
+    // Two of this store are the number of the day, and one of the two did not count. The devices are gone: nothing to push.
+    server.launch(&shop, json!({})).await;
+    until(async || stats().await == json!({"stored": 3, "sent": 1, "failed": 1})).await;
 }
