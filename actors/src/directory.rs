@@ -93,6 +93,12 @@ impl Directory {
         self.0.timers
     }
 
+    /// How late scheduled promotions were found started by their owners, in microseconds; the clock has whole
+    /// milliseconds.
+    pub fn start_lateness(&self) -> &Histogram {
+        &self.0.start_lateness
+    }
+
     fn shard(&self, id: PromotionId) -> &RwLock<HashMap<PromotionId, Entry>> {
         let bytes = id.0.as_bytes();
         &self.0.shards[bytes[15] as usize % SHARDS]
