@@ -38,6 +38,30 @@ pub struct Distribution {
     pub read: Box<dyn Fn() -> Snapshot + Send + Sync>,
 }
 
+/// A number that each worker thread has, kept elsewhere.
+pub struct ByWorker {
+    /// Its name; a counter if it ends in `_total`, else a gauge.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// Its values, the first worker's first.
+    pub read: Box<dyn Fn() -> Vec<u64> + Send + Sync>,
+}
+
+impl ByWorker {
+    fn write(&self, text: &mut String) {
+        let Self { name, help, .. } = self;
+        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {}\n", kind(name)));
+        for (worker, value) in (self.read)().into_iter().enumerate() {
+            text.push_str(&format!("{name}{{worker=\"{worker}\"}} {value}\n"));
+        }
+    }
+}
+
+fn kind(name: &str) -> &'static str {
+    if name.ends_with("_total") { "counter" } else { "gauge" }
+}
+
 impl Distribution {
     fn write(&self, text: &mut String) {
         let Self { name, help, .. } = self;
@@ -72,6 +96,7 @@ pub struct Metrics {
     up: IntGauge,
     extra: Mutex<Vec<Extra>>,
     distributions: Mutex<Vec<Distribution>>,
+    by_worker: Mutex<Vec<ByWorker>>,
 }
 
 impl Metrics {
@@ -120,6 +145,7 @@ impl Metrics {
             up,
             extra: Mutex::default(),
             distributions: Mutex::default(),
+            by_worker: Mutex::default(),
         })
     }
 
@@ -147,6 +173,11 @@ impl Metrics {
             let help = "How old the oldest waiting event was when the relay looked";
             lines.push(("flash_outbox_oldest_seconds", help, oldest_ms / 1_000));
         }));
+    }
+
+    /// Adds a number of each worker from elsewhere.
+    pub fn also_by_worker(&self, numbers: ByWorker) {
+        self.by_worker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(numbers);
     }
 
     /// Counts a claim.
@@ -190,13 +221,16 @@ impl Metrics {
             extra(&mut lines);
         }
         for (name, help, value) in lines {
-            let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+            let kind = kind(name);
             text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"));
         }
         for distribution in
             self.distributions.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter()
         {
             distribution.write(&mut text);
+        }
+        for numbers in self.by_worker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+            numbers.write(&mut text);
         }
         text
     }
@@ -221,6 +255,20 @@ mod tests {
         let expected = "# HELP flash_x_seconds X\n# TYPE flash_x_seconds histogram\n\
             flash_x_seconds_bucket{le=\"0.00025\"} 1\nflash_x_seconds_bucket{le=\"1\"} 3\n\
             flash_x_seconds_bucket{le=\"+Inf\"} 4\nflash_x_seconds_sum 7.5\nflash_x_seconds_count 4\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_number_of_each_worker_is_written_with_its_label_and_kind() {
+        let metrics = Metrics::new().unwrap();
+        for name in ["flash_x_frames_total", "flash_x_sessions"] {
+            metrics.also_by_worker(ByWorker { name, help: "X", read: Box::new(|| vec![3, 0]) });
+        }
+        let text = metrics.render(&EngineObservation::default());
+        let expected = "# HELP flash_x_frames_total X\n# TYPE flash_x_frames_total counter\n\
+            flash_x_frames_total{worker=\"0\"} 3\nflash_x_frames_total{worker=\"1\"} 0\n\
+            # HELP flash_x_sessions X\n# TYPE flash_x_sessions gauge\n\
+            flash_x_sessions{worker=\"0\"} 3\nflash_x_sessions{worker=\"1\"} 0\n";
         assert!(text.ends_with(expected), "{text}");
     }
 }

@@ -17,7 +17,7 @@ use crate::http::rates::Rates;
 use crate::limits;
 use crate::live::encode::Json;
 use crate::live::{self, LiveEdge, LiveSettings, LiveState};
-use crate::metrics::{Distribution, Metrics, Unit};
+use crate::metrics::{ByWorker, Distribution, Metrics, Unit};
 use crate::mint::SystemMint;
 use actix::Actor;
 use actix_rt::Arbiter;
@@ -25,7 +25,7 @@ use base64::Engine as _;
 use flash_actors::audience::Caps;
 use flash_actors::engine::{Engine, EngineParts};
 use flash_actors::feed::Feed;
-use flash_actors::hub::Hubs;
+use flash_actors::hub::{Hubs, WorkerLoad};
 use flash_actors::jobs::{Job, JobCounts, JobParts, Jobs};
 use flash_actors::notices::{Intake, NoticeCounts, NoticeParts, teller};
 use flash_actors::outbox::{OutboxRelay, OutboxWaits};
@@ -353,6 +353,17 @@ fn measure(metrics: &Metrics, engine: &Engine, hubs: &Arc<Hubs>) {
         },
     ];
     distributions.into_iter().for_each(|distribution| metrics.also_distribution(distribution));
+    let of = |name, help, number: fn(&WorkerLoad) -> u64| {
+        let hubs = hubs.clone();
+        metrics.also_by_worker(ByWorker {
+            name,
+            help,
+            read: Box::new(move || hubs.workers().iter().map(number).collect()),
+        });
+    };
+    of("flash_worker_sessions", "Live sessions of a worker thread now", |load| load.sessions);
+    of("flash_worker_frames_total", "Frames that a worker thread wrote by fan-out", |load| load.frames);
+    of("flash_worker_inbox_waiting", "Updates that wait for a worker thread now", |load| load.waiting);
 }
 
 /// The notifier of the outbox: the topic, whose queue is consumed here, or the intake itself. Starts pushing where there are

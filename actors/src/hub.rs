@@ -7,6 +7,7 @@ pub mod board;
 mod fanout;
 pub mod inbox;
 pub mod limits;
+mod load;
 pub mod nearby;
 pub mod outbox;
 pub mod registry;
@@ -19,6 +20,7 @@ mod timers;
 pub mod topics;
 pub mod wire;
 
+pub use load::WorkerLoad;
 pub use registry::{HubCounts, Hubs, Wake};
 pub use session::Sink;
 pub use shard::Shard;
@@ -61,8 +63,9 @@ impl<S: Sink> HubActor<S> {
     pub fn start_here(hubs: &Arc<Hubs>) -> SharedShard<S> {
         let inbox = Arc::new(Inbox::default());
         let shard = Rc::new(RefCell::new(Shard::new(hubs.clone(), inbox.clone())));
+        let load = shard.borrow().load.clone();
         let hub = Self { shard: shard.clone(), ticked_at: Instant::now() }.start();
-        hubs.join(inbox, hub.recipient());
+        hubs.join(inbox, load, hub.recipient());
         shard
     }
 

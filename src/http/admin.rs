@@ -1,9 +1,10 @@
-//! What admins see: jobs and people. Of people neither e-mail nor phone nor place.
+//! What admins see: jobs, people and stores. Of people neither e-mail nor phone nor place.
 
 use super::HttpState;
 use super::context::{Answer, Ask, Query, ok, page};
 use crate::wire::time::WireTime;
 use actix_web::{HttpRequest, web};
+use flash_actors::ports::catalogue::StoreRow;
 use serde_json::{Value, json};
 
 /// `GET /admin/jobs`
@@ -47,4 +48,25 @@ pub async fn users(request: HttpRequest, state: web::Data<HttpState>) -> Answer 
         })
     };
     page(&found, item, |user| user.id.0)
+}
+
+/// `GET /admin/stores`
+pub async fn stores(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+    let ask = Ask::new(&request, &state);
+    ask.admin()?;
+    let mut query = Query::of(&ask)?;
+    let (limit, after) = (query.limit(), query.cursor());
+    query.finish()?;
+    let found = state.catalogue.stores(after, limit).await.map_err(|error| ask.port(error))?;
+    let item = |(store, owner): &(StoreRow, Option<String>)| {
+        json!({
+            "id": store.id,
+            "name": store.name,
+            "address": store.address,
+            "location": store.location,
+            "owner": { "id": store.owner_id, "display_name": owner },
+            "created_at": WireTime(store.created_at),
+        })
+    };
+    page(&found, item, |(store, _)| store.id.0)
 }

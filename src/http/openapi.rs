@@ -113,6 +113,7 @@ fn parameters(row: &RouteRow) -> Vec<Value> {
             );
             query("category", json!({"type": "string"}));
             query("store_id", json!({"type": "string", "format": "uuid"}));
+            query("series_id", json!({"type": "string", "format": "uuid"}));
             query("q", json!({"type": "string"}));
         }
         "/stores" if row.method == "GET" => query("followed", json!({"type": "boolean"})),

@@ -79,7 +79,7 @@ impl RouteRow {
 }
 
 /// Every route of the API, bench mode aside. A row that names no answer answers 204.
-pub const ROUTES: [RouteRow; 57] = [
+pub const ROUTES: [RouteRow; 58] = [
     row("POST", "/auth/register", "auth", Anybody, "Register")
         .takes("Register")
         .answers(201, "SignedIn")
@@ -278,6 +278,7 @@ pub const ROUTES: [RouteRow; 57] = [
         "Send a message again",
     )
     .refuses(&["forbidden"]),
+    row("GET", "/admin/stores", "admin", Admin, "Stores").answers(200, "AdminStores").refuses(&["forbidden"]),
 ];
 
 /// Where claims are made: the path that a spike is about.

@@ -130,6 +130,7 @@ pub async fn a_store_lives(place: Place) {
     assert!(catalogue.delete_store(store.id, running.terms.ends_at).await.unwrap());
     assert!(!catalogue.delete_store(store.id, running.terms.ends_at).await.unwrap());
     assert!(catalogue.store(store.id).await.unwrap().is_none());
+    assert!(catalogue.stores(None, 10).await.unwrap().items.is_empty());
     assert!(catalogue.update_store(store.id, StorePatch::default()).await.unwrap().is_none());
     assert!(catalogue.role_at(store.id, world.owner.id).await.unwrap().is_none());
     let answer = catalogue.create_product(product_of(&store), None).await.unwrap();
@@ -169,6 +170,15 @@ pub async fn staff_comes_and_goes(place: Place) {
     assert_eq!((page.items.as_slice(), page.more), (&all[..1], true));
     let page = catalogue.stores_of(person.id, Some(store), 1).await.unwrap();
     assert_eq!((page.items.as_slice(), page.more), (&all[1..], false));
+    let everywhere = catalogue.stores(None, 10).await.unwrap();
+    let owned = |all: &[(StoreRow, Option<String>)]| -> Vec<_> {
+        all.iter().map(|(row, owner)| (row.id, owner.clone())).collect()
+    };
+    let expected =
+        [(store, Some(owner.display_name.clone())), (all[1].0.id, Some(person.display_name.clone()))];
+    assert_eq!(owned(&everywhere.items), expected);
+    let page = catalogue.stores(Some(store), 1).await.unwrap();
+    assert_eq!((owned(&page.items), page.more), (expected[1..].to_vec(), false));
     assert!(catalogue.remove_staff(store, person.id).await.unwrap());
     assert!(!catalogue.remove_staff(store, person.id).await.unwrap());
     assert_eq!(catalogue.role_at(store, person.id).await.unwrap(), None);

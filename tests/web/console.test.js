@@ -1,4 +1,5 @@
 // The console's settings: a store is edited and closed, a daily series edited and stopped, and refusals are said in words.
+// And what an admin sees of each worker thread and of the stores.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { accessible, browser, CENTRE, person, Server, shows, signIn, until } from './support.js';
@@ -102,4 +103,23 @@ test('a page that can not be loaded says so to everybody', async () => {
     await page.goto(`/merchant/${path}`);
     await page.getByRole('alert').waitFor();
   }
+});
+
+test('an admin sees what each worker does, and the stores', async () => {
+  await server.deal('Kite');
+  const [email, password] = ['root@example.com', 'an admin password'];
+  server.command(['create-admin', '--email', email, '--name', 'Root'], `${password}\n`);
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, { email, password });
+  await page.goto('/operations');
+  const workers = page.getByRole('region', { name: 'By worker' });
+  await until('both workers are listed, with the sessions that there are', async () => {
+    const rows = await workers.locator('tbody tr').allTextContents();
+    const sessions = await workers.locator('tbody tr td:nth-child(2)').allTextContents();
+    return rows.length === 2 && sessions.reduce((sum, text) => sum + Number(text), 0) >= 1;
+  });
+  const stores = page.getByRole('region', { name: /^Stores/ });
+  await shows(stores.getByRole('row', { name: /Store of Kite/ }), 'Merchant of Kite');
+  await accessible(page, 'operations');
+  assert.deepEqual(errors, []);
 });

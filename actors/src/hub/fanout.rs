@@ -109,7 +109,7 @@ impl<S: Sink> Shard<S> {
                 (written, conflated) = (written + w, conflated + c);
             }
         }
-        self.hubs.counts().wrote(written, conflated);
+        self.wrote(written, conflated);
     }
 
     fn apply_stock(&mut self, id: PromotionId, counters: (u64, u32, u32), published: &Arc<Published>) {
@@ -130,7 +130,7 @@ impl<S: Sink> Shard<S> {
                 (written, conflated) = (written + w, conflated + c);
             }
         }
-        self.hubs.counts().wrote(written, conflated);
+        self.wrote(written, conflated);
         self.tell_followers(key, Kind::Stock, v);
     }
 
@@ -163,7 +163,7 @@ impl<S: Sink> Shard<S> {
                 written += 1;
             }
         }
-        self.hubs.counts().wrote(written, 0);
+        self.wrote(written, 0);
         self.tell_followers_gone(key, published, reason != GoneReason::Paused);
         self.board.tidy(key);
     }
@@ -187,7 +187,7 @@ impl<S: Sink> Shard<S> {
                 (written, conflated) = (written + w, conflated + c);
             }
         }
-        self.hubs.counts().wrote(written, conflated);
+        self.wrote(written, conflated);
     }
 
     fn tell_followers_gone(&mut self, key: u32, published: &Published, last: bool) {

@@ -132,6 +132,17 @@ impl Inbox {
         })
     }
 
+    /// How much waits now.
+    pub fn len(&self) -> usize {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.order.len() + state.claim_order.len() + state.orders.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Takes everything out.
     pub fn take(&self) -> Delivery {
         let mut state = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));

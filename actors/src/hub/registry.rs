@@ -3,6 +3,7 @@
 
 use super::board::apply_stock;
 use super::inbox::{Inbox, Order};
+use super::load::{Load, WorkerLoad};
 use super::shard::ticks_of_ms;
 use super::wire::{Channel, ClaimNews, Published, Wire};
 use crate::feed::{Feed, LiveOffer, Pulse, Update};
@@ -70,6 +71,7 @@ impl HubCounts {
 
 struct Seat {
     inbox: Arc<Inbox>,
+    load: Arc<Load>,
     hub: Recipient<Wake>,
 }
 
@@ -156,14 +158,14 @@ impl Hubs {
     }
 
     /// Lets a worker's hub join: every live offer is in its inbox already, and no update is missed.
-    pub fn join(&self, inbox: Arc<Inbox>, hub: Recipient<Wake>) {
+    pub(super) fn join(&self, inbox: Arc<Inbox>, load: Arc<Load>, hub: Recipient<Wake>) {
         let mut registry = self.registry();
         let mut must = false;
         for offer in registry.live.values() {
             let update = Update::Offer(registry.current(offer));
             must |= inbox.publish(&Arc::new(Published::new(update, &*self.wire)));
         }
-        let seat = Seat { inbox, hub };
+        let seat = Seat { inbox, load, hub };
         seat.tell(must);
         registry.seats.push(seat);
     }
@@ -211,6 +213,11 @@ impl Hubs {
     /// How many hubs have joined.
     pub fn hubs(&self) -> usize {
         self.registry().seats.len()
+    }
+
+    /// How busy each worker's hub is, in the order in which they joined.
+    pub fn workers(&self) -> Vec<WorkerLoad> {
+        self.registry().seats.iter().map(|seat| seat.load.with_waiting(seat.inbox.len())).collect()
     }
 
     /// Refuses new sessions and ends those there are, spread over this time.

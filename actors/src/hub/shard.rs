@@ -6,6 +6,7 @@
 use super::board::{Board, FromBoard};
 use super::inbox::{Inbox, Order};
 use super::limits::*;
+use super::load::Load;
 use super::outbox::{Kind, Lane};
 use super::registry::Hubs;
 use super::session::{Ending, Own, Person, Session, Sink, Wrote};
@@ -33,6 +34,7 @@ pub struct Shard<S> {
     pub(super) wire: Arc<dyn Wire>,
     pub(super) hubs: Arc<Hubs>,
     pub(super) inbox: Arc<Inbox>,
+    pub(super) load: Arc<Load>,
     pub(super) sessions: Slab<Session<S>>,
     pub(super) board: Board,
     pub(super) cells: Cells,
@@ -55,6 +57,7 @@ impl<S: Sink> Shard<S> {
             wire,
             hubs,
             inbox,
+            load: Arc::default(),
             sessions: Slab::default(),
             board: Board::default(),
             cells: Cells::default(),
@@ -83,6 +86,7 @@ impl<S: Sink> Shard<S> {
             pinged: false,
             pong_due: false,
         });
+        self.load.has(self.sessions.len());
         self.timers.after(CONNECT_TICKS, (slot, generation), Due::Connect);
         slot
     }
@@ -95,6 +99,13 @@ impl<S: Sink> Shard<S> {
         }
         self.logout(slot);
         self.sessions.remove(slot);
+        self.load.has(self.sessions.len());
+    }
+
+    /// Counts the result of one fan-out.
+    pub(super) fn wrote(&self, frames: u64, conflated: u64) {
+        self.load.wrote(frames);
+        self.hubs.counts().wrote(frames, conflated);
     }
 
     /// Starts the pings: the session is connected.

@@ -16,7 +16,7 @@ use super::nearby::{Known, Move, Snapshot};
 use super::session::{Ending, Place, Seat};
 use super::topics::FollowError;
 use super::wire::{Channel, Closing, Sales, Wire};
-use super::{Hubs, Shard, Sink};
+use super::{Hubs, Shard, Sink, WorkerLoad};
 use crate::feed::{Feed, GoneReason, LiveOffer, Update};
 use bytes::Bytes;
 use flash_domain::claim::{Claim, ClaimStatus};

@@ -234,6 +234,12 @@ pub trait Catalogue: Send + Sync + 'static {
         after: Option<StoreId>,
         limit: u32,
     ) -> Answer<'_, Result<Page<(StoreRow, StaffRole)>, PortError>>;
+    /// Every store that is not deleted, by id after `after`, with its owner's display name (none once forgotten).
+    fn stores(
+        &self,
+        after: Option<StoreId>,
+        limit: u32,
+    ) -> Answer<'_, Result<Page<(StoreRow, Option<String>)>, PortError>>;
     /// Stores that a person follows.
     fn followed_by(
         &self,

@@ -39,6 +39,10 @@ impl Catalogue for Adapter {
         Box::pin(self.fetch_stores_of(user, after, limit))
     }
 
+    fn stores(&self, after: Option<StoreId>, limit: u32) -> Ask<'_, Page<(StoreRow, Option<String>)>> {
+        Box::pin(self.fetch_stores(after, limit))
+    }
+
     fn followed_by(&self, user: UserId, after: Option<StoreId>, limit: u32) -> Ask<'_, Page<StoreRow>> {
         Box::pin(self.fetch_followed(user, after, limit))
     }

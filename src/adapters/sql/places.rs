@@ -6,7 +6,7 @@ use flash_actors::ports::catalogue::*;
 use flash_actors::ports::{KeyUse, Page, PortError};
 use flash_domain::ids::{ProductId, StoreId, UserId};
 use flash_domain::time::UnixMillis;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 impl Adapter {
@@ -70,6 +70,28 @@ impl Adapter {
         .await
         .map_err(certain)?;
         super::page(found, limit, |row| Ok((rows::store(row)?, rows::staff_role(row, "staff_role")?)))
+    }
+
+    pub(super) async fn fetch_stores(
+        &self,
+        after: Option<StoreId>,
+        limit: u32,
+    ) -> Result<Page<(StoreRow, Option<String>)>, PortError> {
+        let found = sqlx::query(
+            "SELECT s.id, s.owner_id, s.name, s.address, s.lat, s.lng, s.timezone, s.created_at, \
+             CASE WHEN u.forgotten_at IS NULL THEN u.display_name END AS owner_name \
+             FROM stores s LEFT JOIN users u ON u.id = s.owner_id \
+             WHERE s.deleted_at IS NULL AND s.id > $1 ORDER BY s.id LIMIT $2",
+        )
+        .bind(after.map_or(Uuid::nil(), |id| id.0))
+        .bind(i64::from(limit) + 1)
+        .fetch_all(self.reader())
+        .await
+        .map_err(certain)?;
+        super::page(found, limit, |row| {
+            let name = row.try_get("owner_name").map_err(|_| rows::corrupt("owner_name"))?;
+            Ok((rows::store(row)?, name))
+        })
     }
 
     pub(super) async fn fetch_followed(

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flash_actors::ports::catalogue::{Around, NearPlace, PromotionFilter};
 use flash_domain::geo::Location;
-use flash_domain::ids::{PromotionId, StoreId};
+use flash_domain::ids::{PromotionId, SeriesId, StoreId};
 use flash_domain::limits::{REACH_M_DEFAULT, REACH_M_MAX, REACH_M_MIN};
 use flash_domain::promotion::Status;
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
     }
     let mut filter = PromotionFilter {
         store_id: query.parsed::<Uuid>("store_id").map(StoreId),
+        series_id: query.parsed::<Uuid>("series_id").map(SeriesId),
         status: take_status(&mut query),
         category: query.text("category"),
         text: query.text("q").map(|text| text.chars().take(200).collect()),

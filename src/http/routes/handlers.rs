@@ -68,6 +68,7 @@ pub(super) fn handler(row: &RouteRow) -> Option<Route> {
         }
         ("GET", "/admin/jobs") => get().to(admin::jobs),
         ("GET", "/admin/users") => get().to(admin::users),
+        ("GET", "/admin/stores") => get().to(admin::stores),
         _ => return None,
     })
 }

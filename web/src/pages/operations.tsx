@@ -46,6 +46,9 @@ const o = words({
   bad: ['Failed', 'Falló'],
   people: ['People', 'Personas'],
   person: ['Name', 'Nombre'],
+  stores: ['Stores', 'Tiendas'],
+  owner: ['Owner', 'Dueño'],
+  address: ['Address', 'Dirección'],
   role: ['Role', 'Rol'],
   since: ['Since', 'Desde'],
   numbers: ['All numbers', 'Todos los números'],
@@ -65,6 +68,14 @@ interface Person {
   id: string;
   display_name: string;
   role: string;
+  created_at: string;
+}
+
+interface ShownStore {
+  id: string;
+  name: string;
+  address: string;
+  owner: { display_name?: string };
   created_at: string;
 }
 
@@ -147,6 +158,7 @@ export function Operations() {
   const before = useSignal<Reading | null>(null);
   const jobs = useSignal<JobRun[]>([]);
   const people = useSignal<Person[]>([]);
+  const stores = useSignal<ShownStore[]>([]);
   const tick = useSignal(0);
   const { claims, frames } = useRef<{ claims: Series; frames: Series }>({ claims: { x: [], y: [] }, frames: { x: [], y: [] } }).current;
   useEffect(() => {
@@ -169,6 +181,7 @@ export function Operations() {
     const slow = () => {
       void get<{ items: JobRun[] }>('/admin/jobs?limit=100').then((page) => (jobs.value = page.items), () => undefined);
       void all<Person>('/admin/users', 200).then((found) => (people.value = found), () => undefined);
+      void all<ShownStore>('/admin/stores', 200).then((found) => (stores.value = found), () => undefined);
     };
     void read();
     slow();
@@ -227,7 +240,7 @@ export function Operations() {
           <Plot series={frames} v={tick.value} about={o('chart.frames')} />
         </section>
       </div>
-      {workers.length > 0 && <Table title={o('workers')} head={[o('worker'), o('sessions'), o('frames'), o('mailbox')]} rows={workers} />}
+      <Table title={o('workers')} head={[o('worker'), o('sessions'), o('frames'), o('mailbox')]} rows={workers} />
       <div class="charts">
         <Table
           title={o('jobs')}
@@ -241,6 +254,11 @@ export function Operations() {
         />
         <Table title={`${o('people')} (${count(people.value.length)})`} head={[o('person'), o('role'), o('since')]} rows={people.value.slice(0, 50).map((one) => [one.display_name, one.role, dateTime(one.created_at)])} />
       </div>
+      <Table
+        title={`${o('stores')} (${count(stores.value.length)})`}
+        head={[o('person'), o('owner'), o('address'), o('since')]}
+        rows={stores.value.slice(0, 50).map((one) => [one.name, one.owner.display_name ?? '—', one.address, dateTime(one.created_at)])}
+      />
       <details class="card padded">
         <summary>{o('numbers')}</summary>
         <table>

@@ -115,3 +115,18 @@ fn sessions_have_a_bound_and_give_their_places_back() {
     drop(second);
     assert_eq!(hubs.sessions(), 0);
 }
+
+#[test]
+fn a_worker_says_how_many_sessions_it_has_what_it_wrote_and_what_waits() {
+    let mut scene = Scene::new();
+    scene.publish(offer(1, 1));
+    let (slot, _, _) = scene.nearby(100.0, 1_000.0);
+    scene.session();
+    let now = |scene: &Scene| scene.shard.load.with_waiting(scene.inbox.len());
+    assert_eq!(now(&scene), WorkerLoad { sessions: 2, frames: 0, waiting: 0 });
+    scene.inbox.publish(&Arc::new(super::wire::Published::new(stock(1, 2, 9), &Lines)));
+    assert_eq!(now(&scene), WorkerLoad { sessions: 2, frames: 0, waiting: 1 });
+    scene.shard.take_in();
+    scene.shard.remove(slot);
+    assert_eq!(now(&scene), WorkerLoad { sessions: 1, frames: 1, waiting: 0 });
+}

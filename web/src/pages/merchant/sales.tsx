@@ -18,7 +18,7 @@ export function Sales({ store, series }: { store: Store; series?: string }) {
   const cursor = useSignal<string | null>(null);
   const asked = useSignal(false);
   const failure = useSignal<unknown>(null);
-  const path = `/promotions?store_id=${store.id}&limit=40`;
+  const path = `/promotions?store_id=${store.id}${series ? `&series_id=${series}` : ''}&limit=40`;
   useEffect(() => {
     let stopped = false;
     const load = () =>
@@ -48,7 +48,7 @@ export function Sales({ store, series }: { store: Store; series?: string }) {
       },
       (error) => (failure.value = error),
     );
-  const list = (sales.value ?? []).filter((one) => !series || one.series_id === series).sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || b.starts_at.localeCompare(a.starts_at));
+  const list = [...(sales.value ?? [])].sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || b.starts_at.localeCompare(a.starts_at));
   return (
     <div class="stack">
       <Refused error={failure.value} />
