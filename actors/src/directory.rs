@@ -84,10 +84,6 @@ impl Directory {
         }))
     }
 
-    /// How late scheduled promotions were found started by their owners, in microseconds; the clock has whole
-    /// milliseconds.
-    pub fn start_lateness(&self) -> &Histogram {
-        &self.0.start_lateness
     /// Whether promotions wake at their own moments.
     pub(crate) fn has_timers(&self) -> bool {
         self.0.timers

@@ -13,9 +13,13 @@ use flash_loadtest::swarm::Swarm;
 const OFFER: &str =
     r#"{"push":{"channel":"nearby","pub":{"data":{"type":"offer","offer":{"price":51234}}}}}"#;
 
+fn trigger() -> [String; 1] {
+    ["GET / HTTP/1.1\r\n\r\n".to_owned()]
+}
+
 fn bare_writer(sockets: usize, payload: &str) -> bare::Listening {
     let (announce, listening) = mpsc::channel();
-    let config = bare::Config { sockets, payload: payload.to_owned() };
+    let config = bare::Config { sockets, payload: payload.to_owned(), frames: 1 };
     std::thread::spawn(move || {
         bare::run(&config, |addresses| {
             announce.send((addresses.data, addresses.control)).unwrap();
@@ -33,7 +37,7 @@ fn a_round_ends_when_every_socket_got_its_frame() {
     swarm.connect(listening.data, 50).unwrap();
     swarm.connect_trigger(listening.control).unwrap();
     for _ in 0..20 {
-        let round = swarm.round(b"GET / HTTP/1.1\r\n\r\n", b"51234").unwrap();
+        let round = swarm.round(&trigger(), 1, b"51234").unwrap();
         assert!(round.first_us > 0.0 && round.first_us <= round.last_us);
     }
     assert_eq!(swarm.sample(), OFFER.as_bytes());
@@ -45,7 +49,7 @@ fn a_frame_without_the_updates_value_is_an_error() {
     let mut swarm = Swarm::new(None).unwrap();
     swarm.connect(listening.data, 3).unwrap();
     swarm.connect_trigger(listening.control).unwrap();
-    assert!(swarm.round(b"GET / HTTP/1.1\r\n\r\n", b"99999").is_err());
+    assert!(swarm.round(&trigger(), 1, b"99999").is_err());
 }
 
 #[test]
@@ -55,7 +59,7 @@ fn two_offers_in_one_round_are_an_error() {
     let mut swarm = Swarm::new(None).unwrap();
     swarm.connect(listening.data, 3).unwrap();
     swarm.connect_trigger(listening.control).unwrap();
-    let error = swarm.round(b"GET / HTTP/1.1\r\n\r\n", b"").unwrap_err().to_string();
+    let error = swarm.round(&trigger(), 1, b"").unwrap_err().to_string();
     assert!(error.contains("two offers"), "{error}");
 }
 

@@ -188,12 +188,11 @@ fn proxy(
     address
 }
 
+/// From an answer's status and body to what is told instead, if anything.
+type Forge = dyn Fn(u16, &[u8]) -> Option<(u16, Vec<u8>)>;
+
 /// Passes answers on until either side is gone.
-fn answer(
-    mut server: TcpStream,
-    mut client: TcpStream,
-    forge: &dyn Fn(u16, &[u8]) -> Option<(u16, Vec<u8>)>,
-) {
+fn answer(mut server: TcpStream, mut client: TcpStream, forge: &Forge) {
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 64 << 10];
     loop {

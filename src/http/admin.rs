@@ -4,7 +4,7 @@ use super::HttpState;
 use super::context::{Answer, Ask, Query, ok, page};
 use crate::wire::time::WireTime;
 use actix_web::{HttpRequest, web};
-use flash_actors::ports::catalogue::StoreRow;
+use flash_actors::ports::catalogue::OwnedStore;
 use serde_json::{Value, json};
 
 /// `GET /admin/jobs`
@@ -58,7 +58,7 @@ pub async fn stores(request: HttpRequest, state: web::Data<HttpState>) -> Answer
     let (limit, after) = (query.limit(), query.cursor());
     query.finish()?;
     let found = state.catalogue.stores(after, limit).await.map_err(|error| ask.port(error))?;
-    let item = |(store, owner): &(StoreRow, Option<String>)| {
+    let item = |(store, owner): &OwnedStore| {
         json!({
             "id": store.id,
             "name": store.name,

@@ -4,6 +4,7 @@
 use super::*;
 use crate::ports::clock::Clock;
 use crate::sim::{Faults, ON_PURPOSE, SimAccounts, SimClock, SimFeed, SimMint, SimStore, promotion};
+use flash_domain::promotion::Status;
 
 fn engine() -> (Engine, Arc<SimStore>, Arc<SimClock>) {
     let clock = Arc::new(SimClock::new());
@@ -17,6 +18,7 @@ fn engine() -> (Engine, Arc<SimStore>, Arc<SimClock>) {
         mint: Arc::new(SimMint::new(1)),
         promotions: actix_rt::Arbiter::current(),
         persistence: actix_rt::Arbiter::current(),
+        timers: true,
     });
     (engine, store, clock)
 }

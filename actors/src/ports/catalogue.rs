@@ -211,6 +211,9 @@ pub struct Near {
     pub record: PromotionRecord,
 }
 
+/// A store with its owner's display name; none once they are forgotten.
+pub type OwnedStore = (StoreRow, Option<String>);
+
 /// Promotion documents, claims as lists, and everything around them.
 pub trait Catalogue: Send + Sync + 'static {
     /// The use of a key, if there was one.
@@ -234,12 +237,8 @@ pub trait Catalogue: Send + Sync + 'static {
         after: Option<StoreId>,
         limit: u32,
     ) -> Answer<'_, Result<Page<(StoreRow, StaffRole)>, PortError>>;
-    /// Every store that is not deleted, by id after `after`, with its owner's display name (none once forgotten).
-    fn stores(
-        &self,
-        after: Option<StoreId>,
-        limit: u32,
-    ) -> Answer<'_, Result<Page<(StoreRow, Option<String>)>, PortError>>;
+    /// Every store that is not deleted, by id after `after`.
+    fn stores(&self, after: Option<StoreId>, limit: u32) -> Answer<'_, Result<Page<OwnedStore>, PortError>>;
     /// Stores that a person follows.
     fn followed_by(
         &self,

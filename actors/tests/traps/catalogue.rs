@@ -3,11 +3,14 @@
 
 use crate::stage::Gated;
 use flash_actors::ports::catalogue::*;
-use flash_actors::ports::jobs::{JobLog, JobRun};
+use flash_actors::ports::inbox::*;
+use flash_actors::ports::jobs::{Bid, JobLog, JobRun, Turn};
 use flash_actors::ports::store::OutboxEvent;
+use flash_actors::ports::webhooks::*;
 use flash_actors::ports::{Answer, KeyUse, Page, PortError};
 use flash_domain::claim::Claim;
 use flash_domain::ids::*;
+use flash_domain::notice::{Notice, NoticeKind};
 use flash_domain::promotion::PromotionRecord;
 use flash_domain::series::DailyWindow;
 use flash_domain::time::{Now, UnixMillis};
@@ -131,6 +134,7 @@ impl Catalogue for Shelf {
     nobody_asks! {
         purge_keys(UnixMillis) -> u64;
         create_store(StoreRow, Option<KeyUse>) -> Created;
+        stores(Option<StoreId>, u32) -> Page<OwnedStore>;
         stores_of(UserId, Option<StoreId>, u32) -> Page<(StoreRow, StaffRole)>;
         followed_by(UserId, Option<StoreId>, u32) -> Page<StoreRow>;
         update_store(StoreId, StorePatch) -> Option<StoreRow>;
@@ -171,7 +175,59 @@ impl Diary {
     }
 }
 
+/// Nobody is to be told of anything.
+pub struct Silence;
+
+impl Inbox for Silence {
+    nobody_asks! {
+        take_in(Vec<Notice>) -> u64;
+        latest_notice(PromotionId, NoticeKind) -> Option<UnixMillis>;
+        lease(UnixMillis, UnixMillis) -> Option<Work>;
+        forget_leases() -> ();
+        abandon(EventId, UnixMillis) -> ();
+        audience(AudienceAsk) -> Vec<Candidate>;
+        deliver(Told) -> Option<Vec<UserId>>;
+        items(UserId, bool, Option<EventId>, u32) -> Page<InboxItem>;
+        unread(UserId) -> u64;
+        mark_read(UserId, ReadWhich, UnixMillis) -> ();
+        device_with(UserId, String) -> Option<Uuid>;
+        register_device(Device, Option<KeyUse>) -> Created;
+        remove_device(UserId, Uuid) -> bool;
+        pushes_due(UnixMillis, UnixMillis, u32) -> Vec<Push>;
+        push_done(EventId, Uuid, Option<String>, PushOutcome, UnixMillis) -> ();
+        delivery_stats(Option<StoreId>, UnixMillis) -> DeliveryStats;
+        warn_of_ends(UnixMillis, UnixMillis) -> u64;
+        purge_notices(UnixMillis, u32) -> u64;
+        backfill_cells(u32) -> u64;
+    }
+}
+
+impl Webhooks for Silence {
+    nobody_asks! {
+        add_webhook(Webhook, u32, Option<KeyUse>) -> Created;
+        webhooks(StoreId) -> Vec<Webhook>;
+        remove_webhook(StoreId, Uuid) -> bool;
+        rotate_secret(StoreId, Uuid, String, UnixMillis) -> bool;
+        listeners(Vec<PromotionId>) -> Vec<(PromotionId, Webhook)>;
+        enqueue(Vec<NewMessage>) -> u64;
+        messages_due(UnixMillis, UnixMillis, u32) -> Vec<DueMessage>;
+        settle_message(Uuid, EventId, Outcome, String, UnixMillis) -> ();
+        messages(Uuid, Option<EventId>, u32) -> Page<MessageState>;
+        replay(Uuid, EventId, UnixMillis) -> bool;
+        purge_messages(UnixMillis) -> u64;
+    }
+}
+
 impl JobLog for Diary {
+    fn begin(&self, _: Bid) -> Ask<'_, Turn> {
+        Box::pin(async { Ok(Turn::Yours) })
+    }
+    fn renew(&self, _: String, _: Uuid, _: UnixMillis) -> Ask<'_, bool> {
+        Box::pin(async { Ok(true) })
+    }
+    fn end(&self, _: String, _: Uuid) -> Ask<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
     fn record(&self, run: JobRun) -> Ask<'_, ()> {
         self.0.lock().unwrap().push(run);
         Box::pin(async { Ok(()) })

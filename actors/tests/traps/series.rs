@@ -1,6 +1,6 @@
 //! Daily series through the check job: daylight saving, one occurrence per local date, windows that were missed.
 
-use crate::catalogue::{Diary, Shelf};
+use crate::catalogue::{Diary, Shelf, Silence};
 use crate::stage::{Stage, Told, pass, play};
 use flash_actors::jobs::{Job, JobParts, run};
 use flash_actors::ports::clock::Clock;
@@ -39,7 +39,11 @@ impl Series {
         let shelf = Arc::new(Shelf::new(stage.store.clone(), window));
         let diary = Arc::new(Diary::default());
         let parts = JobParts {
-            engine: stage.engine.clone(),
+            engine: Some(stage.engine.clone()),
+            inbox: Arc::new(Silence),
+            webhooks: Arc::new(Silence),
+            ending_soon_ms: 0,
+            counts: Arc::default(),
             catalogue: shelf.clone(),
             accounts: Arc::new(crate::sim::SimAccounts),
             log: diary.clone(),
@@ -54,7 +58,7 @@ impl Series {
     }
 
     async fn check(&self) {
-        run(self.parts.clone(), Job::Check).await;
+        run(&self.parts, Job::Check, 0).await.unwrap();
         let last = self.diary.runs().pop().unwrap();
         assert!(last.ok, "{}", last.detail);
     }

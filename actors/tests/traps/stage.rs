@@ -199,6 +199,7 @@ impl Stage {
             mint: mint.clone(),
             promotions: actix_rt::Arbiter::current(),
             persistence: actix_rt::Arbiter::current(),
+            timers: true,
         });
         Self { engine, store, feed, clock, mint }
     }

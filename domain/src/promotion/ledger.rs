@@ -236,7 +236,7 @@ mod tests {
             status: ClaimStatus::Held,
             quantity: 1 + n % 3,
             unit_price: Money { amount: i64::from(n) + 1, currency: "COP".parse().unwrap() },
-            hold_expires_at: (n % 2 == 0).then_some(UnixMillis(0)),
+            hold_expires_at: n.is_multiple_of(2).then_some(UnixMillis(0)),
             redemption_code: format!("C{n}").into(),
             idempotency_key: format!("k{}", n / 97).into(),
             first_v: u64::from(n),

@@ -39,7 +39,7 @@ impl Catalogue for Adapter {
         Box::pin(self.fetch_stores_of(user, after, limit))
     }
 
-    fn stores(&self, after: Option<StoreId>, limit: u32) -> Ask<'_, Page<(StoreRow, Option<String>)>> {
+    fn stores(&self, after: Option<StoreId>, limit: u32) -> Ask<'_, Page<OwnedStore>> {
         Box::pin(self.fetch_stores(after, limit))
     }
 

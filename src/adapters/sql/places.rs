@@ -76,7 +76,7 @@ impl Adapter {
         &self,
         after: Option<StoreId>,
         limit: u32,
-    ) -> Result<Page<(StoreRow, Option<String>)>, PortError> {
+    ) -> Result<Page<OwnedStore>, PortError> {
         let found = sqlx::query(
             "SELECT s.id, s.owner_id, s.name, s.address, s.lat, s.lng, s.timezone, s.created_at, \
              CASE WHEN u.forgotten_at IS NULL THEN u.display_name END AS owner_name \

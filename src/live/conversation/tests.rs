@@ -46,11 +46,13 @@ impl Talk {
             mint: Arc::new(SystemMint),
             promotions: actix_rt::Arbiter::current(),
             persistence: actix_rt::Arbiter::current(),
+            timers: true,
         });
         let auth = Arc::new(Auth::new(&[7; 32], None, 900));
         let state = LiveState {
             engine,
             catalogue: stores.catalogue,
+            inbox: stores.inbox,
             auth: auth.clone(),
             hubs: hubs.clone(),
             metrics: Arc::new(Metrics::new().unwrap()),

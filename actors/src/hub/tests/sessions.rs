@@ -124,7 +124,7 @@ fn a_worker_says_how_many_sessions_it_has_what_it_wrote_and_what_waits() {
     scene.session();
     let now = |scene: &Scene| scene.shard.load.with_waiting(scene.inbox.len());
     assert_eq!(now(&scene), WorkerLoad { sessions: 2, frames: 0, waiting: 0 });
-    scene.inbox.publish(&Arc::new(super::wire::Published::new(stock(1, 2, 9), &Lines)));
+    scene.inbox.publish(&Arc::new(crate::hub::wire::Published::new(stock(1, 2, 9), &Lines)));
     assert_eq!(now(&scene), WorkerLoad { sessions: 2, frames: 0, waiting: 1 });
     scene.shard.take_in();
     scene.shard.remove(slot);
