@@ -60,7 +60,7 @@ fn two_offers_in_one_round_are_an_error() {
     swarm.connect(listening.data, 3).unwrap();
     swarm.connect_trigger(listening.control).unwrap();
     let error = swarm.round(&trigger(), 1, b"").unwrap_err().to_string();
-    assert!(error.contains("two offers"), "{error}");
+    assert!(error.contains("2 offers"), "{error}");
 }
 
 /// Answers every request of every connection with `answer`, for as long as the test runs.
