@@ -92,7 +92,8 @@ function StorePage({ id, tab }: { id: string; tab: string }) {
       .then((found) => (store.value = found), (error) => (failure.value = error));
   }, [id]);
   const found = store.value;
-  const manages = found?.your_role !== 'clerk';
+  // Nothing for managers is shown before the role is known.
+  const manages = found !== null && found.your_role !== 'clerk';
   return (
     <div class="page">
       <p class="small">
