@@ -2,12 +2,13 @@
 //!
 //! It knows no protocol.
 
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mio::net::TcpStream;
 use socket2::{Domain, Socket, Type};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 
 /// Sockets per source address, well below the kernel's range of ephemeral ports.
 pub const SOCKETS_PER_SOURCE: usize = 10_000;
@@ -53,4 +54,26 @@ pub fn start_from(source: SocketAddr, server: SocketAddr) -> Result<TcpStream> {
         Err(error) => return Err(error).context(format!("connect to {server}")),
     }
     Ok(TcpStream::from_std(socket.into()))
+}
+
+/// Reads once; `None` when nothing was there after all.
+///
+/// # Errors
+/// The socket is broken or was closed.
+pub fn read_available(stream: &mut TcpStream, space: &mut [u8]) -> Result<Option<usize>> {
+    match stream.read(space) {
+        Ok(0) => Err(Error::Unexpected("a socket was closed".to_owned())),
+        Ok(read) => Ok(Some(read)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error).context("receive"),
+    }
+}
+
+/// Sends a small message whole; a full send buffer is a fault here, since the other side always reads.
+///
+/// # Errors
+/// The socket is broken or its send buffer is full.
+pub fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> Result<()> {
+    let written = stream.write(bytes).context("send")?;
+    if written == bytes.len() { Ok(()) } else { Err(Error::Unexpected("a send buffer is full".to_owned())) }
 }

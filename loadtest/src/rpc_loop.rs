@@ -5,7 +5,7 @@
 //! session's. It knows the command `claim` and nothing else of the protocol.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::error::{Context, Error, Result};
 use crate::http::parse_head;
-use crate::net::{connect_from, source};
+use crate::net::{connect_from, read_available, source, write_all};
 use crate::ws::{self, Opcode};
 
 /// Nothing answered for this long ends the run.
@@ -263,14 +263,7 @@ impl Sessions {
             let (head, space) = buffer.split_at_mut_checked(kept).unwrap_or_default();
             head.copy_from_slice(&session.partial);
             let space_bytes = space.len();
-            let read = match session.stream.read(space) {
-                Ok(0) => return Err(Error::Unexpected("a session was closed".to_owned())),
-                Ok(read) => read,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                    return Ok(());
-                }
-                Err(error) => return Err(error).context("receive"),
-            };
+            let Some(read) = read_available(&mut session.stream, space)? else { return Ok(()) };
             session.partial.clear();
             let mut rest = buffer.get(..kept + read).unwrap_or_default();
             while !rest.is_empty() {
@@ -353,12 +346,6 @@ impl Sessions {
 fn unexpected(what: &str, bytes: &[u8]) -> Error {
     let shown = bytes.get(..bytes.len().min(500)).unwrap_or_default();
     Error::Unexpected(format!("{what}: {}", String::from_utf8_lossy(shown)))
-}
-
-/// Sends a small message whole; a full send buffer is a fault here, since the server reads one frame at a time.
-fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> Result<()> {
-    let written = stream.write(bytes).context("send")?;
-    if written == bytes.len() { Ok(()) } else { Err(Error::Unexpected("a send buffer is full".to_owned())) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The same code receives from the server and from the bare writer; only the handshake is left out for the latter.
 //! It deliberately keeps no protocol state beyond what a subscriber that only counts needs.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
 use crate::http::parse_head;
-use crate::net::{connect_from, source};
+use crate::net::{connect_from, read_available, source, write_all};
 use crate::ws::{self, Message, Opcode};
 
 /// Nothing happening for this long while something is awaited ends the run.
@@ -423,20 +423,4 @@ fn first_frame(handshake: &Handshake, index: usize) -> Vec<u8> {
          {{\"id\":2,\"subscribe\":{{\"channel\":\"nearby\",\"data\":{subscription}}}}}"
     );
     ws::client_frame(Opcode::Text, text.as_bytes())
-}
-
-/// Reads once; `None` when nothing was there after all.
-fn read_available(stream: &mut TcpStream, space: &mut [u8]) -> Result<Option<usize>> {
-    match stream.read(space) {
-        Ok(0) => Err(Error::Unexpected("a socket was closed".to_owned())),
-        Ok(read) => Ok(Some(read)),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
-        Err(error) => Err(error).context("receive"),
-    }
-}
-
-/// Sends a small message whole; a full send buffer is a fault here, since the other side always reads.
-fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> Result<()> {
-    let written = stream.write(bytes).context("send")?;
-    if written == bytes.len() { Ok(()) } else { Err(Error::Unexpected("a send buffer is full".to_owned())) }
 }
