@@ -2,18 +2,28 @@
 
 use crate::stage::{Stage, pass, play, shopper};
 use flash_actors::engine::EngineError;
-use flash_domain::claim::{ActRefusal, ClaimStatus};
+use flash_domain::claim::{ActRefusal, Claim, ClaimStatus};
+use flash_domain::ids::PromotionId;
+use tokio::task::JoinHandle;
+
+/// A hold of 2 s that is confirmed 0.1 s before its end, by a commit that does not come through; its time is over now.
+async fn confirm_in_flight(
+    stage: &Stage,
+) -> (PromotionId, Claim, JoinHandle<Result<Claim, EngineError<ActRefusal>>>) {
+    let id = stage.promotion(0, -1, 2);
+    let claim = stage.claim(id, 1).await.unwrap();
+    pass(1_900).await;
+    stage.store.hold(true);
+    let (engine, claim_id) = (stage.engine.clone(), claim.id);
+    let confirm = actix_rt::spawn(async move { engine.confirm(shopper(1), claim_id).await });
+    pass(1_000).await;
+    (id, claim, confirm)
+}
 
 #[test]
 fn i8_a_confirm_decided_before_the_expiry_wins_though_it_commits_later() {
     play(async |stage: Stage| {
-        let id = stage.promotion(0, -1, 2);
-        let claim = stage.claim(id, 1).await.unwrap();
-        pass(1_900).await;
-        stage.store.hold(true);
-        let engine = stage.engine.clone();
-        let confirm = actix_rt::spawn(async move { engine.confirm(shopper(1), claim.id).await });
-        pass(1_000).await;
+        let (id, claim, confirm) = confirm_in_flight(&stage).await;
         assert_eq!(stage.store.status(claim.id), ClaimStatus::Held, "nothing of it is durable yet");
         stage.store.hold(false);
         assert_eq!(confirm.await.unwrap().unwrap().status, ClaimStatus::Confirmed);
@@ -26,13 +36,7 @@ fn i8_a_confirm_decided_before_the_expiry_wins_though_it_commits_later() {
 #[test]
 fn i6_i7_when_its_commit_fails_the_reload_decides_by_the_clock() {
     play(async |stage: Stage| {
-        let id = stage.promotion(0, -1, 2);
-        let claim = stage.claim(id, 1).await.unwrap();
-        pass(1_900).await;
-        stage.store.hold(true);
-        let engine = stage.engine.clone();
-        let confirm = actix_rt::spawn(async move { engine.confirm(shopper(1), claim.id).await });
-        pass(1_000).await;
+        let (id, claim, confirm) = confirm_in_flight(&stage).await;
         // The batch, and the promotion alone.
         stage.store.refuse(2);
         stage.store.hold(false);
