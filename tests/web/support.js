@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { spawn, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, openSync, closeSync } from 'node:fs';
+import { mkdtempSync, rmSync, openSync, closeSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright';
@@ -145,6 +145,26 @@ export function browser({ webgl = true } = {}) {
   });
 }
 
+/** A directory that Vite built into: with it the app comes from there instead of from the binary, so that a change of the app
+ *  is looked at without building the binary. Headers are the binary's. */
+const dist = process.env.FLASH_TEST_DIST && resolve(process.env.FLASH_TEST_DIST);
+const KINDS = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.json': 'application/json', '.woff2': 'font/woff2' };
+
+async function serveDist(context, server) {
+  // Chromium takes an intercepted document for one from elsewhere, which may not ask a local server.
+  await context.grantPermissions(['geolocation', 'local-network-access']);
+  const mine = (url) => url.origin === server.url && !/^\/(api|docs|config\.json|metrics|readyz|openapi)/.test(url.pathname);
+  await context.route(mine, async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const path = join(dist, pathname);
+    if (extname(pathname) && existsSync(path)) return route.fulfill({ path, contentType: KINDS[extname(path)] });
+    const response = await route.fetch();
+    if (!response.headers()['content-type']?.startsWith('text/html')) return route.fulfill({ response });
+    const { 'content-encoding': _, 'content-length': __, ...headers } = response.headers();
+    return route.fulfill({ status: response.status(), headers, path: join(dist, 'index.html') });
+  });
+}
+
 /** A person's own browser profile, at a place; every error of the page and every breach of its policy is kept. */
 export async function person(chrome, server, options = {}) {
   const { place = CENTRE, ...more } = options;
@@ -158,6 +178,7 @@ export async function person(chrome, server, options = {}) {
     ...more,
   });
   context.setDefaultTimeout(PATIENCE_MS);
+  if (dist) await serveDist(context, server);
   const page = await context.newPage();
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
