@@ -55,6 +55,50 @@ test('a clerk is not offered what is not theirs', async () => {
   for (const name of ['Staff', 'Store', 'Launch a flash sale']) assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0, name);
 });
 
+test('a shopper at the console is told what the matter is, and what helps', async () => {
+  const { merchant, store } = await server.deal('Bell');
+  const shopper = await server.register('shopper', 'Sol');
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, shopper);
+  await page.goto('/merchant');
+  await shows(page.getByTestId('shoppers-only'), shopper.email);
+  assert.equal(await page.getByRole('button', { name: 'New store' }).count(), 0);
+  await accessible(page, 'the console for a shopper');
+  // Who works at a store finds it there, whatever the account was opened for.
+  await server.call('PUT', `/stores/${store.id}/staff/${shopper.id}`, { token: merchant.token, body: { role: 'clerk' } });
+  await page.reload();
+  await page.getByRole('link', { name: /Store of Bell/ }).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'New store' }).count(), 0);
+  await server.call('DELETE', `/stores/${store.id}/staff/${shopper.id}`, { token: merchant.token });
+  await page.reload();
+  await page.getByRole('button', { name: /open a merchant account/ }).click();
+  // The way to a merchant account is one press long.
+  await page.getByLabel('Name', { exact: true }).fill('Sol Sells');
+  await page.getByLabel('E-mail').fill('sol.sells@example.com');
+  await page.getByLabel('Password').fill('a good password');
+  await page.locator('form button[type=submit]').click();
+  await page.getByRole('button', { name: 'New store' }).waitFor();
+  assert.deepEqual(errors, []);
+});
+
+test('a price that is no discount is warned of, not refused', async () => {
+  const { merchant, store } = await server.deal('Vase');
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, merchant);
+  await page.goto(`/merchant/stores/${store.id}/launch`);
+  const warning = page.getByTestId('no-discount');
+  await page.getByLabel(/Flash price/).fill('79999');
+  await until('a cheaper price is nothing to warn of', async () => (await warning.textContent()) === '');
+  await page.getByLabel(/Flash price/).fill('80000');
+  await shows(warning, 'That is the regular price');
+  await page.getByLabel(/Flash price/).fill('90000');
+  await shows(warning, /more than the regular price \(.*80,000\)/);
+  await accessible(page, 'a dear sale');
+  await page.getByRole('button', { name: 'Launch', exact: true }).click();
+  await page.getByTestId('board').waitFor();
+  assert.deepEqual(errors, []);
+});
+
 test('a daily series is edited, its waiting day follows, and it is stopped', async () => {
   const { merchant, store, product } = await server.deal('Bread');
   // Six hours from now, at a store in UTC: the first day waits.
@@ -121,5 +165,28 @@ test('an admin sees what each worker does, and the stores', async () => {
   const stores = page.getByRole('region', { name: /^Stores/ });
   await shows(stores.getByRole('row', { name: /Store of Kite/ }), 'Merchant of Kite');
   await accessible(page, 'operations');
+  assert.deepEqual(errors, []);
+});
+
+test('an admin leafs through everybody, and reads what jobs did in Spanish', async () => {
+  const [email, password] = ['root.two@example.com', 'an admin password'];
+  server.command(['create-admin', '--email', email, '--name', 'Root Two'], `${password}\n`);
+  server.command(['job', 'run', 'cleanup']);
+  for (let batch = 0; batch < 11; batch += 1) {
+    await Promise.all(Array.from({ length: 5 }, (_, index) => server.register('shopper', `Crowd ${batch * 5 + index}`)));
+  }
+  const { page, errors } = await person(chrome, server, { locale: 'es-CO' });
+  await signIn(page, { email, password });
+  await page.goto('/operations');
+  await shows(page.getByRole('region', { name: 'Tareas' }), /Se olvidaron: \d+ claves/);
+  await shows(page.getByRole('region', { name: 'Tareas' }), 'Limpieza');
+  const people = page.getByRole('region', { name: /^Personas/ });
+  await shows(people, 'Comprador');
+  assert.equal(await people.locator('tbody tr').count(), 50);
+  await page.getByRole('button', { name: /^Ver más: Personas/ }).click();
+  await until('everybody is listed', async () => (await people.locator('tbody tr').count()) > 55);
+  await page.getByRole('button', { name: /^Ver más: Personas/ }).waitFor({ state: 'detached' });
+  const names = await people.locator('tbody tr td:first-child').allTextContents();
+  assert.ok(names.includes('Crowd 54') && names.includes('Crowd 0'));
   assert.deepEqual(errors, []);
 });

@@ -6,11 +6,8 @@ import { accessible, browser, isLive, person, Server, shows, signIn, until } fro
 
 let server;
 let chrome;
-/** Why the tests of this file can not be run: the server has no inbox. */
-let missing = false;
 before(async () => {
   server = await Server.start();
-  if ((await fetch(`${server.url}/api/v1/notifications`)).status === 404) missing = 'this server has no inbox';
   chrome = await browser({ webgl: false });
 });
 after(async () => {
@@ -18,8 +15,7 @@ after(async () => {
   await server?.stop();
 });
 
-test('a follower is told at once, finds it in the inbox, and reads it', async (context) => {
-  if (missing) return context.skip(missing);
+test('a follower is told at once, finds it in the inbox, and reads it', async () => {
   // One that starts later is nobody's news yet.
   const at = (minutes) => new Date(Date.now() + minutes * 60_000).toISOString();
   const { merchant, store, product, promotion } = await server.deal('Kettle', { starts_at: at(60), ends_at: at(120) });
@@ -58,8 +54,7 @@ test('a follower is told at once, finds it in the inbox, and reads it', async (c
   assert.deepEqual(errors, []);
 });
 
-test('preferences are kept, and what is not wanted does not come', async (context) => {
-  if (missing) return context.skip(missing);
+test('preferences are kept, and what is not wanted does not come', async () => {
   const merchant = await server.register('merchant', 'Merchant of Radio');
   const store = await server.store(merchant, 'Store of Radio');
   const product = await server.product(merchant, store, 'Radio');
@@ -88,4 +83,28 @@ test('preferences are kept, and what is not wanted does not come', async (contex
   await shows(owner.page.getByTestId('notification-stats'), 'Empezó una oferta');
   await accessible(owner.page, 'notification statistics');
   assert.deepEqual([...errors, ...owner.errors], []);
+});
+
+test('a device is registered for pushes, remembered, and removed', async () => {
+  const shopper = await server.register('shopper', 'Device Owner');
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, shopper);
+  await page.goto('/account');
+  const devices = page.getByTestId('devices');
+  await devices.getByLabel('Service').selectOption('apns');
+  await devices.getByLabel('Token').fill('0123456789abcdef-secret-ending42');
+  await devices.getByRole('button', { name: 'Register device' }).click();
+  const device = devices.getByTestId('device');
+  await shows(device, 'ends in ding42');
+  await page.reload();
+  await shows(device, 'iPhone (APNs)');
+  await accessible(page, 'an account with a device');
+  const kept = await page.evaluate(() => JSON.stringify(localStorage));
+  assert.ok(!kept.includes('0123456789abcdef'), 'the token is not kept in the browser');
+
+  const gone = page.waitForResponse((response) => response.url().includes('/devices/') && response.request().method() === 'DELETE');
+  await device.getByRole('button', { name: /^Remove/ }).click();
+  assert.equal((await gone).status(), 204);
+  await device.waitFor({ state: 'detached' });
+  assert.deepEqual(errors, []);
 });

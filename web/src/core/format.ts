@@ -71,10 +71,19 @@ export function countdown(seconds: number): string {
 }
 
 const dates = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }));
+const seconds = computed(() => new Intl.DateTimeFormat(locale.value, { timeStyle: 'medium' }));
+const days = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'short', timeStyle: 'short' }));
 const times = computed(() => new Intl.DateTimeFormat(locale.value, { timeStyle: 'short' }));
 
 export function dateTime(time: string): string {
   return dates.value.format(new Date(time));
+}
+
+/** A moment of late: today's by the second, an older one with its day. */
+export function recent(at: string): string {
+  const moment = new Date(at);
+  const isToday = moment.toDateString() === new Date().toDateString();
+  return (isToday ? seconds : days).value.format(moment);
 }
 
 export function time(at: string): string {

@@ -1,5 +1,5 @@
 // A MapLibre map with the operator's style, or an own one that needs no network: land from Natural Earth, and the H3 grid.
-import { effect } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import type { FeatureCollection, Polygon } from 'geojson';
 import { cellToBoundary, polygonToCells } from 'h3-js';
 import { AttributionControl, Map as MapView, setWorkerUrl, type GeoJSONSource, type StyleSpecification } from 'maplibre-gl';
@@ -55,7 +55,7 @@ async function chosenStyle(): Promise<string | StyleSpecification> {
   return {
     version: 8,
     sources: {},
-    layers: [{ id: 'sea', type: 'background', paint: { 'background-color': COLOURS.light.sea } }],
+    layers: [{ id: 'sea', type: 'background', paint: { 'background-color': COLOURS[isDark.peek() ? 'dark' : 'light'].land } }],
   };
 }
 
@@ -78,11 +78,21 @@ export async function createMap(container: HTMLElement, centre: Place, zoom: num
   map.addControl(new AttributionControl({ compact: true, customAttribution: typeof style === 'string' ? [] : ['Natural Earth'] }), 'bottom-left');
   await new Promise<void>((resolve) => map.once('load', () => resolve()));
   const own = typeof style !== 'string';
+  // Until the land is drawn everything has its colour: a city that stands in the sea at first looks broken.
+  const landed = signal(false);
   for (const source of ['world', 'grid', 'cells', 'rings', 'dots']) map.addSource(source, { type: 'geojson', data: nothing() });
   if (own) {
     map.addLayer({ id: 'land', type: 'fill', source: 'world' });
     map.addLayer({ id: 'border', type: 'line', source: 'world', paint: { 'line-width': 1 } });
-    void countries().then((data) => map.getSource<GeoJSONSource>('world')?.setData(data), () => undefined);
+    void countries().then((data) => {
+      map.getSource<GeoJSONSource>('world')?.setData(data);
+      const seen = (event: { sourceId?: string; isSourceLoaded?: boolean }) => {
+        if (event.sourceId !== 'world' || !event.isSourceLoaded) return;
+        map.off('sourcedata', seen);
+        landed.value = true;
+      };
+      map.on('sourcedata', seen);
+    }, () => undefined);
   }
   map.addLayer({ id: 'cells', type: 'fill', source: 'cells', paint: { 'fill-opacity': ['coalesce', ['get', 'weight'], 0.18] } });
   map.addLayer({ id: 'grid', type: 'line', source: 'grid', paint: { 'line-width': 0.8 } });
@@ -91,7 +101,7 @@ export async function createMap(container: HTMLElement, centre: Place, zoom: num
   const stop = effect(() => {
     const colours = COLOURS[isDark.value ? 'dark' : 'light'];
     if (own) {
-      map.setPaintProperty('sea', 'background-color', colours.sea);
+      map.setPaintProperty('sea', 'background-color', landed.value ? colours.sea : colours.land);
       map.setPaintProperty('land', 'fill-color', colours.land);
       map.setPaintProperty('border', 'line-color', colours.border);
     }

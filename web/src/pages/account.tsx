@@ -9,6 +9,7 @@ import { setTheme, theme, type Theme } from '../core/theme';
 import type { User } from '../core/types';
 import { language, setLanguage, t, type Key } from '../i18n';
 import { Dialog, Field, fieldErrors, reason, Refused, say, useAction } from '../ui/kit';
+import { Devices } from './devices';
 
 /** What one may want to hear of; the names are the server's. */
 const KINDS = ['sale_started', 'ending_soon', 'back_in_stock'] as const;
@@ -151,6 +152,7 @@ export function Account() {
       <h1>{t('account.title')}</h1>
       <Profile user={user} />
       <Preferences user={user} />
+      <Devices user={user} />
       <Looks />
       <div class="row apart">
         <button class="button" type="button" onClick={() => void signOut().then(() => go('/'))}>

@@ -11,7 +11,7 @@ import { watch } from '../core/live';
 import { here } from '../core/place';
 import type { Claim, Offer, Promotion } from '../core/types';
 import { plural, t } from '../i18n';
-import { Price, Stock, Tile } from '../ui/deal';
+import { Price, segmentWords, Stock, Tile } from '../ui/deal';
 import { Icon, type IconName } from '../ui/icons';
 import { Countdown, Dialog, HoldRing, reason, Refused, say, useAction } from '../ui/kit';
 import { Code } from '../ui/code';
@@ -87,7 +87,7 @@ function Facts({ offer }: { offer: Offer }) {
       </Fact>
       {offer.segments.length > 0 && (
         <Fact icon="people">
-          {t('deals.segments', { segments: offer.segments.map((one) => t(`segment.${one}` as 'segment.new')).join(', ') })}
+          {t('deals.segments', { segments: segmentWords(offer.segments) })}
         </Fact>
       )}
     </ul>
@@ -123,6 +123,8 @@ function ClaimForm({ offer }: { offer: Offer }) {
   const most = Math.max(1, Math.min(offer.per_shopper_limit ?? 10, offer.remaining, 10));
   const place = here.value;
   const far = offer.claim_within_m !== undefined && place && distance(place, offer.store.location) > offer.claim_within_m;
+  const yours = session.value?.user.segment ?? '';
+  const isForOthers = yours !== '' && offer.segments.length > 0 && !offer.segments.includes(yours);
   if (!session.value) {
     return (
       <a class="button primary big block" href="/sign-in">
@@ -150,6 +152,7 @@ function ClaimForm({ offer }: { offer: Offer }) {
           </div>
         </div>
       )}
+      {isForOthers && <p class="notice">{t('claim.for-others', { segments: segmentWords(offer.segments), yours: segmentWords([yours]) })}</p>}
       {far && <p class="notice">{t('deals.too-far', { distance: metres(offer.claim_within_m ?? 0) })}</p>}
       {offer.remaining === 0 && offer.held > 0 && <p class="notice">{t('deals.all-held.hint', { n: offer.held })}</p>}
       <button

@@ -1,7 +1,7 @@
-// The notification inbox, newest first; opening one reads it. A server without one answers 404: then nothing is there.
+// The notification inbox, newest first; opening one reads it.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { call, get, Problem } from '../core/api';
+import { call, get } from '../core/api';
 import { unread } from '../core/claims';
 import { dateTime } from '../core/format';
 import { arrived } from '../core/live';
@@ -45,10 +45,7 @@ export function Inbox() {
   const failure = useSignal<unknown>(null);
   const attempt = (work: Promise<unknown>) => void work.then(() => (failure.value = null), (error) => (failure.value = error));
   const load = async () => {
-    const page = await get<Page<Notification>>(PATH).catch((error: unknown) => {
-      if (error instanceof Problem && error.status === 404) return { items: [], next_cursor: null };
-      throw error;
-    });
+    const page = await get<Page<Notification>>(PATH);
     [items.value, cursor.value] = [page.items, page.next_cursor];
   };
   const more = async () => {

@@ -23,7 +23,7 @@ const STEP = 30;
 function Controls({ onPlace }: { onPlace: () => void }) {
   const place = here.value;
   const choice = (name: Sort) => (
-    <button class="chip" type="button" aria-pressed={sort.value === name} onClick={() => (sort.value = name)}>
+    <button type="button" aria-pressed={sort.value === name} onClick={() => (sort.value = name)}>
       {t(`deals.sort.${name}`)}
     </button>
   );
@@ -47,10 +47,12 @@ function Controls({ onPlace }: { onPlace: () => void }) {
           {plural('deals.count', visible.value.length)}
         </span>
       </div>
-      <div class="scroller" role="group" aria-label={t('deals.sort')}>
+      <div class="segments" role="group" aria-label={t('deals.sort')}>
         {choice('distance')}
         {choice('time')}
         {choice('discount')}
+      </div>
+      <div class="filters" role="group" aria-label={t('deals.filter')}>
         {(['available', 'for-me'] as const).map((name) => (
           <button
             key={name}
@@ -63,7 +65,7 @@ function Controls({ onPlace }: { onPlace: () => void }) {
             {t(`deals.filter.${name}`)}
           </button>
         ))}
-        <label class="chip">
+        <label class="chip search">
           <Icon name="search" size={15} />
           <span class="vh">{t('deals.search')}</span>
           <input

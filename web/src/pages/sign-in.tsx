@@ -7,9 +7,13 @@ import { t } from '../i18n';
 import { Icon, Mark } from '../ui/icons';
 import { Field, fieldErrors, Refused, say, useAction } from '../ui/kit';
 
+/** Where a new merchant account begins. */
+export const NEW_MERCHANT = '/sign-in?new=merchant';
+
 export function SignIn({ needed = false }: { needed?: boolean }) {
-  const isNew = useSignal(false);
-  const role = useSignal<'shopper' | 'merchant'>('shopper');
+  const asked = new URLSearchParams(location.search).get('new');
+  const isNew = useSignal(asked !== null);
+  const role = useSignal<'shopper' | 'merchant'>(asked === 'merchant' ? 'merchant' : 'shopper');
   const action = useAction();
   const errors = fieldErrors(action.error);
   const submit = (form: HTMLFormElement) =>
@@ -41,7 +45,7 @@ export function SignIn({ needed = false }: { needed?: boolean }) {
           <>
             <fieldset class="plain">
               <legend class="legend">{t('sign-in.role')}</legend>
-              <div class="row">
+              <div class="row wrap">
                 {(['shopper', 'merchant'] as const).map((name) => (
                   <button key={name} class="chip grow" type="button" aria-pressed={role.value === name} onClick={() => (role.value = name)}>
                     <Icon name={name === 'shopper' ? 'bolt' : 'store'} size={17} />

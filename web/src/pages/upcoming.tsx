@@ -52,7 +52,7 @@ export function Upcoming({ onOpen }: { onOpen: (id: string) => void }) {
             </p>
             <Price offer={one} />
             <p class="small">
-              <Countdown to={one.starts_at} label="deals.starts-in" />
+              <Countdown to={one.starts_at} label="deals.starts-in" spelt />
             </p>
           </div>
         </article>

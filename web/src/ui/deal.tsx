@@ -50,6 +50,11 @@ export function Price({ offer, large = false }: { offer: Pick<Offer, 'price' | '
   );
 }
 
+/** Segments in words, in a row. */
+export function segmentWords(segments: string[]): string {
+  return segments.map((one) => t(`segment.${one}` as 'segment.new')).join(', ');
+}
+
 /** What is left, in words. */
 export function stockWords(offer: Offer): string {
   if (offer.remaining === 0) return t(offer.held > 0 ? 'deals.all-held' : 'deals.sold-out');
@@ -136,9 +141,9 @@ export function DealCard({ deal, onOpen }: { deal: Deal; onOpen: (id: string) =>
       </div>
       <Stock offer={deal.offer} />
       {offer.segments.length > 0 && (
-        <p class="small muted row">
+        <p class="small muted row who">
           <Icon name="people" size={15} />
-          {t('deals.segments', { segments: offer.segments.map((one) => t(`segment.${one}` as 'segment.new')).join(', ') })}
+          {t('deals.segments', { segments: segmentWords(offer.segments) })}
         </p>
       )}
     </article>

@@ -110,14 +110,30 @@ export function Field(
   );
 }
 
+/** A text that is to be taken elsewhere, with the button that takes it along. */
+export function Copy({ text, label, id }: { text: string; label: string; id?: string }) {
+  const copy = () => navigator.clipboard.writeText(text).then(() => say(t('common.copied')));
+  return (
+    <div class="row copy">
+      <code class="grow break" data-testid={id}>
+        {text}
+      </code>
+      <button class="button small" type="button" aria-label={`${t('common.copy')}: ${label}`} onClick={() => void copy().catch((error) => say(reason(error)))}>
+        <Icon name="copy" size={16} />
+        {t('common.copy')}
+      </button>
+    </div>
+  );
+}
+
 /** The server's words about each field, by pointer. */
 export function fieldErrors(error: unknown): Record<string, string> {
   if (!(error instanceof Problem)) return {};
   return Object.fromEntries((error.body.errors ?? []).map((one) => [one.field, one.detail]));
 }
 
-/** Time left until a moment of the server's clock, to the second. */
-export function Countdown({ to, label, soon = 60 }: { to: string; label?: Key; soon?: number }) {
+/** Time left until a moment of the server's clock, to the second. `label` says of what, for the ear, and for the eye where `spelt`. */
+export function Countdown({ to, label, soon = 60, spelt = false }: { to: string; label?: Key; soon?: number; spelt?: boolean }) {
   const until = useSignal(to);
   until.value = to;
   const left = useComputed(() => Math.max(0, Math.ceil((Date.parse(until.value) - beat.value) / 1000)));
@@ -126,7 +142,7 @@ export function Countdown({ to, label, soon = 60 }: { to: string; label?: Key; s
   return (
     <span class="ticking" data-soon={near} data-until={to}>
       <Icon name="clock" size={15} />
-      {label ? <span class="vh">{t(label, { time: '' })}</span> : null}
+      {label ? <span class={spelt ? undefined : 'vh'}>{t(label, { time: '' })}</span> : null}
       <span class="num">{text}</span>
     </span>
   );

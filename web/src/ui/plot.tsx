@@ -12,6 +12,9 @@ export interface Series {
   y: number[];
 }
 
+/** Steps of the upward axis: what is counted is whole. */
+const STEPS = [1, 2, 5].flatMap((step) => [step, step * 10, step * 100, step * 1e3, step * 1e4, step * 1e5]).sort((a, b) => a - b);
+
 /** `about` says in words what the drawing shows. */
 export function Plot({ series, about, stepped = false, v }: { series: Series; about: string; stepped?: boolean; v: number }) {
   const element = useRef<HTMLDivElement>(null);
@@ -23,17 +26,19 @@ export function Plot({ series, about, stepped = false, v }: { series: Series; ab
       void isDark.value;
       const style = getComputedStyle(document.documentElement);
       const colour = (name: string) => style.getPropertyValue(name).trim();
-      const time = new Intl.DateTimeFormat(locale.value, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+      const time = new Intl.DateTimeFormat(locale.value, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
       const axis = { stroke: colour('--ink-2'), font: '500 12px Jakarta, sans-serif', grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
       plot.current?.destroy();
       plot.current = new uPlot(
         {
           width: frame.clientWidth,
           height: 210,
+          // Half a label's width: the last one is as readable as the others.
+          padding: [10, 32, 0, 0],
           cursor: { y: false },
           legend: { show: false },
           scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
-          axes: [{ ...axis, values: (_, splits) => splits.map((at) => time.format(at * 1000)), space: 90 }, { ...axis, size: 46 }],
+          axes: [{ ...axis, values: (_, splits) => splits.map((at) => time.format(at * 1000)), space: 90 }, { ...axis, incrs: STEPS, size: (_, labels) => 18 + 8 * Math.max(2, ...(labels ?? []).map((label) => label.length)) }],
           series: [
             {},
             {

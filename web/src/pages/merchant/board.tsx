@@ -3,7 +3,7 @@ import { useSignal, type Signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { accessToken, call, get, session } from '../../core/api';
 import { now } from '../../core/clock';
-import { compact, count, dateTime, money, percent } from '../../core/format';
+import { compact, count, dateTime, money, percent, recent } from '../../core/format';
 import { watch } from '../../core/live';
 import { go } from '../../core/router';
 import type { ClaimStatus, Money, Offer, Page, Promotion, SalesEvent, Stats } from '../../core/types';
@@ -220,7 +220,11 @@ function Claims({ id, claims }: { id: string; claims: StaffClaim[] }) {
                   <td>{claim.quantity}</td>
                   <td>{money({ ...claim.unit_price, amount: claim.unit_price.amount * claim.quantity })}</td>
                   <td>{m(`claim.${claim.status}`)}</td>
-                  <td>{dateTime(claim.created_at)}</td>
+                  <td class="nowrap">
+                    <time dateTime={claim.created_at} title={dateTime(claim.created_at)}>
+                      {recent(claim.created_at)}
+                    </time>
+                  </td>
                 </tr>
               ))}
             </tbody>

@@ -12,7 +12,7 @@ import { PickMap } from '../../map/pick-map';
 import { Icon } from '../../ui/icons';
 import { Empty, Field, fieldErrors, Refused, useAction } from '../../ui/kit';
 import { ProductDialog, minor } from './products';
-import { Daily, dailyOf, Details, local, Reach, termsOf } from './terms';
+import { Daily, dailyOf, Details, local, NoDiscount, Reach, termsOf } from './terms';
 import { m } from './words';
 
 type When = 'now' | 'scheduled' | 'daily';
@@ -69,7 +69,7 @@ function Preview({ store, reach }: { store: Store; reach: number }) {
       <p class="small muted row">
         <Icon name="people" size={16} />
         <span data-testid="estimate">
-          {m('launch.cells', { n: cells.value })} · {estimate === null ? m('launch.no-estimate') : m('launch.estimate', { n: count(estimate) })}
+          {m(cells.value === 1 ? 'launch.cells.one' : 'launch.cells', { n: cells.value })} · {estimate === null ? m('launch.no-estimate') : m(estimate === 1 ? 'launch.estimate.one' : 'launch.estimate', { n: count(estimate) })}
         </span>
       </p>
     </div>
@@ -102,7 +102,8 @@ export function Launch({ store }: { store: Store }) {
       go(`/merchant/promotions/${made.id}`);
     });
   };
-  const off = product && price.value ? discountPercent({ ...product.price, amount: minor(price.value, product.price.currency) }, product.price) : 0;
+  const asked = product && price.value ? minor(price.value, product.price.currency) : NaN;
+  const off = product && asked > 0 ? discountPercent({ ...product.price, amount: asked }, product.price) : 0;
   const productDialog = adding.value && (
     <ProductDialog
       store={store}
@@ -136,7 +137,7 @@ export function Launch({ store }: { store: Store }) {
         }}
       >
         <h2>{m('launch')}</h2>
-        <div class="row">
+        <div class="row low">
           <div class="grow">
             <Field label={m('launch.product')} value={product?.id ?? ''} onChange={(event) => (chosen.value = event.currentTarget.value)} error={errors['/product_id']}>
               {products.value?.map((one) => (
@@ -164,6 +165,7 @@ export function Launch({ store }: { store: Store }) {
           />
           <Field label={m('launch.stock')} name="stock" type="number" min={1} max={1_000_000} required defaultValue="50" error={errors['/stock']} />
         </div>
+        <NoDiscount asked={asked} regular={product?.price} />
         <div class="plain" role="group" aria-label={m('launch.when')}>
           <span class="legend">{m('launch.when')}</span>
           <div class="row wrap">

@@ -1,8 +1,7 @@
-// What a store's notifications did in 30 days: how many, to how many people, how each fared. A server without them answers
-// 404; then the page says so.
+// What a store's notifications did in 30 days: how many, to how many people, how each fared.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { get, Problem } from '../../core/api';
+import { get } from '../../core/api';
 import { count } from '../../core/format';
 import type { Store } from '../../core/types';
 import { Refused } from '../../ui/kit';
@@ -47,7 +46,6 @@ export function NotificationStats({ store }: { store: Store }) {
     get<Stats>(`/stores/${store.id}/notification-stats?days=30`).then((found) => (stats.value = found), (error) => (failure.value = error));
   }, [store.id]);
   const found = stats.value;
-  if (failure.value instanceof Problem && failure.value.status === 404) return <p class="notice">{m('notifications.missing')}</p>;
   if (!found) return <Refused error={failure.value} />;
   const daily = [...found.by_day].sort((a, b) => a.day.localeCompare(b.day));
   const most = Math.max(1, ...daily.map(({ total }) => total));

@@ -6,9 +6,9 @@ import type { Money, Product, Store } from '../../core/types';
 import { t } from '../../i18n';
 import { Icon } from '../../ui/icons';
 import { Dialog, Field, fieldErrors, Refused, say, useAction } from '../../ui/kit';
-import { decimal } from './products';
+import { decimal, minor } from './products';
 import { Sales } from './sales';
-import { Daily, dailyOf, Details, Reach, termsOf, type DailyWindow, type Terms } from './terms';
+import { Daily, dailyOf, Details, NoDiscount, Reach, termsOf, type DailyWindow, type Terms } from './terms';
 import { m } from './words';
 
 interface Series extends Terms {
@@ -27,6 +27,7 @@ function Editor({ series, onSaved }: { series: Series; onSaved: (series: Series)
   const reach = useSignal(series.reach_m);
   const segments = useSignal(series.segments);
   const { currency } = series.price;
+  const price = useSignal(decimal(series.price.amount, currency));
   const save = (form: FormData) =>
     action.run(async () => {
       const body = { ...termsOf(form, currency, reach.value, segments.value), daily: dailyOf(form, series.daily.timezone) };
@@ -51,11 +52,13 @@ function Editor({ series, onSaved }: { series: Series; onSaved: (series: Series)
           inputMode="decimal"
           pattern="[0-9]+([.,][0-9]+)?"
           required
-          defaultValue={decimal(series.price.amount, currency)}
+          value={price.value}
+          onInput={(event) => (price.value = event.currentTarget.value)}
           error={errors['/price/amount'] ?? errors['/price']}
         />
         <Field label={m('launch.stock')} name="stock" type="number" min={1} max={1_000_000} required defaultValue={series.stock} error={errors['/stock']} />
       </div>
+      <NoDiscount asked={price.value ? minor(price.value, currency) : NaN} regular={series.original_price} />
       <Reach reach={reach} errors={errors} />
       <Details given={series} segments={segments} errors={errors} />
       <Refused error={action.error} />

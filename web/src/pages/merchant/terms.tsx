@@ -1,7 +1,7 @@
 // The terms of a sale as controls: its daily window, its reach, who may claim and how; for launching and for editing.
 import type { Signal } from '@preact/signals';
 import { now } from '../../core/clock';
-import { metres } from '../../core/format';
+import { metres, money } from '../../core/format';
 import type { Money } from '../../core/types';
 import { t } from '../../i18n';
 import { Field } from '../../ui/kit';
@@ -65,6 +65,16 @@ export function termsOf(form: FormData, currency: string, reach: number, segment
 export function dailyOf(form: FormData, timezone: string): DailyWindow {
   const last = text(form, 'last');
   return { from: text(form, 'from'), to: text(form, 'to'), timezone, start_date: text(form, 'first'), ...(last ? { end_date: last } : {}) };
+}
+
+/** Warns of a price that is no discount; it is not refused, for the merchant may have a reason. `asked` is minor units. */
+export function NoDiscount({ asked, regular }: { asked: number; regular: Money | undefined }) {
+  const isDear = regular !== undefined && asked >= regular.amount;
+  return (
+    <div role="status" class={isDear ? '' : 'vh'} data-testid="no-discount">
+      {isDear && <p class="notice">{m(asked > regular.amount ? 'launch.dearer' : 'launch.no-discount', { price: money(regular) })}</p>}
+    </div>
+  );
 }
 
 export function Daily({ given, errors }: { given?: DailyWindow | undefined; errors: Errors }) {
