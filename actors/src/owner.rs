@@ -253,12 +253,12 @@ impl OwnerCell {
         }
     }
 
-    /// The durable record as it is now.
+    /// The durable record as it is now; while something is in flight, as it was last shown or settled.
     ///
     /// # Errors
     /// [`NotServing`] when it is closed or stopped.
     pub fn view(&self, now: Now) -> Result<PromotionRecord, NotServing> {
-        self.lock().map(|owner| owner.settled_now(now))
+        self.lock().map(|owner| owner.shown_now(owner.is_quiet(), now))
     }
 
     /// What the live edge was told last.
@@ -280,13 +280,13 @@ impl OwnerCell {
     /// if everything decided was durable, also the start or end that follows from durable state and time, which need
     /// not wait for their own commit.
     pub(crate) fn glance(self: &Arc<Self>, now: Now) -> Result<Glance, NotServing> {
-        let quiet = self.lock().map(|owner| owner.durable == owner.decided)?;
+        let quiet = self.lock().map(|owner| owner.is_quiet())?;
         self.decide(now, |promotion| promotion.advance(now), |()| false)?;
         let mut owner = self.lock()?;
         owner.nudged = false;
         let wake_in_ms = owner.promotion.wake_in_ms(now);
         owner.armed_for = wake_in_ms.map(|ms| now.mono + ms as i64);
-        let view = if quiet { owner.settled_now(now) } else { owner.settled.clone() };
+        let view = owner.shown_now(quiet, now);
         Ok(Glance { view, wake_in_ms, claims: owner.claims_durable })
     }
 
@@ -404,8 +404,21 @@ impl OwnerCell {
 }
 
 impl Owner {
-    fn settled_now(&self, now: Now) -> PromotionRecord {
-        self.settled.at(now.wall.max(self.settled.counters.decided_at))
+    /// Whether everything decided is durable.
+    fn is_quiet(&self) -> bool {
+        self.durable == self.decided
+    }
+
+    /// What may be shown. A start or an end follows from durable state and time, but only if nothing was in flight when it
+    /// came: that may be what prevents it, and has its version.
+    fn shown_now(&self, quiet: bool, now: Now) -> PromotionRecord {
+        if quiet {
+            self.settled.at(now.wall.max(self.settled.counters.decided_at))
+        } else if self.told.counters.v > self.settled.counters.v {
+            self.told.clone()
+        } else {
+            self.settled.clone()
+        }
     }
 }
 

@@ -95,6 +95,20 @@ fn i11_a_window_opens_and_closes_on_the_millisecond() {
     assert_eq!(claim(&mut sale, 3, at(ENDS_AT - 1)), Err(ClaimRefusal::Ended), "owner time never goes back");
 }
 
+/// A start that an edit moves into the past is entered at once, and dated as the edit set it: owner time stays where the
+/// decision was taken, or the next one on a clock that went back would come before it.
+#[test]
+fn owner_time_stays_behind_no_decision_also_when_a_start_lies_before_it() {
+    let mut sale = sale(|_| {});
+    let patch = TermsPatch { starts_at: Some(UnixMillis(1_000)), ..TermsPatch::default() };
+    sale.edit(&patch, at(5_000)).unwrap();
+    assert_eq!(sale.record().counters.status, Status::Live);
+    assert_eq!(sale.take_change().unwrap().counters.decided_at, UnixMillis(5_000), "what is made durable");
+    let after = claim(&mut sale, 1, Now::new(3_000, 6_000)).unwrap();
+    assert_eq!(after.created_at, UnixMillis(5_000), "the wall clock has gone back, owner time has not");
+    assert_eq!(after.hold_expires_at, Some(UnixMillis(5_000 + HOLD_MS)));
+}
+
 #[test]
 fn i11_paused_within_the_window_is_closed() {
     let mut sale = sale(|_| {});

@@ -12,7 +12,7 @@ mod sessions;
 
 use super::inbox::Inbox;
 use super::limits::*;
-use super::nearby::{Known, Move, Snapshot};
+use super::nearby::{Known, Move, Moved, Snapshot};
 use super::session::{Ending, Place, Seat};
 use super::topics::FollowError;
 use super::wire::{Channel, Closing, Sales, Wire};

@@ -1,6 +1,7 @@
-//! Expiry against a confirm in flight: the owner's decision order counts; a reload decides by the clock.
+//! Expiry against what is in flight: the owner's decision order counts; a reload decides by the clock; no timer waits for
+//! a commit.
 
-use crate::stage::{Stage, pass, play, shopper};
+use crate::stage::{Stage, pass, play, request, shopper};
 use flash_actors::engine::EngineError;
 use flash_domain::claim::{ActRefusal, Claim, ClaimStatus};
 use flash_domain::ids::PromotionId;
@@ -69,5 +70,30 @@ fn i6_a_confirm_after_the_expiry_was_decided_gets_that_outcome_though_nothing_is
         stage.store.hold(false);
         assert_eq!(confirm.await.unwrap(), Err(EngineError::Refused(ActRefusal::HoldExpired)));
         assert_eq!(stage.store.status(claim.id), ClaimStatus::Expired);
+    });
+}
+
+#[test]
+fn a_hold_that_ends_while_its_own_claims_commit_is_in_flight_ends_on_time() {
+    play(async |stage: Stage| {
+        let id = stage.promotion(0, -1, 2);
+        stage.engine.wake().await.unwrap();
+        // Until now nothing was nearer than the end of the window, an hour away.
+        pass(500).await;
+        stage.store.hold(true);
+        let claiming = {
+            let (engine, request) = (stage.engine.clone(), request(id, 1));
+            actix_rt::spawn(async move { engine.claim(request).await })
+        };
+        pass(3_500).await;
+        stage.store.hold(false);
+        let claim = claiming.await.unwrap().unwrap();
+        pass(500).await;
+        let stored = stage.store.claim(claim.id);
+        let (closed_at, due) = (stored.closed_at.unwrap(), claim.hold_expires_at.unwrap());
+        assert_eq!(stored.status, ClaimStatus::Expired);
+        assert!(closed_at >= due, "never early");
+        assert!(closed_at - due <= 10, "{} ms late: it waited for the commit", closed_at - due);
+        stage.store.check(id);
     });
 }

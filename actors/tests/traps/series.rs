@@ -158,6 +158,33 @@ fn i12_one_occurrence_per_local_date_whatever_the_clock_does() {
 }
 
 #[test]
+fn i12_the_next_occurrence_waits_for_the_last_one_to_start() {
+    play(async |stage: Stage| {
+        let series = Series::new(stage, berlin("12:00", "13:00", "2027-06-01"));
+        // Midsummer: 12:00 in Berlin is 10:00 UTC.
+        let noon = SPRING + 100 * DAY_MS + 10 * HOUR_MS;
+        series.be_at(noon - 2 * HOUR_MS);
+        for day in 1..=2 {
+            series.go_on(HOUR_MS).await;
+            assert_eq!(
+                series.made(noon).len(),
+                day,
+                "one waits: no other beside it, however often one looks"
+            );
+            series.be_at(noon + (day as i64 - 1) * DAY_MS + 1);
+            series.check().await;
+            assert_eq!(series.made(noon).len(), day + 1, "it has started: the next one is made");
+            series.go_on(HOUR_MS).await;
+            assert_eq!(series.made(noon).len(), day + 1, "which waits, too");
+            assert_eq!(series.starts()[..day], vec![1; day], "each starts once");
+            series.be_at(noon + day as i64 * DAY_MS - 2 * HOUR_MS);
+        }
+        let dates: Vec<String> = series.made(noon).into_iter().map(|(date, ..)| date).collect();
+        assert_eq!(dates, ["2027-07-06", "2027-07-07", "2027-07-08"]);
+    });
+}
+
+#[test]
 fn i12_a_window_missed_whole_is_skipped_and_one_missed_in_part_starts_late_once() {
     play(async |stage: Stage| {
         let series = Series::new(stage, berlin("12:00", "14:00", "2027-06-01"));

@@ -64,8 +64,12 @@ impl Gated {
         self.inner.insert(record)
     }
 
+    pub fn claim(&self, id: ClaimId) -> Claim {
+        self.inner.claim(id).unwrap()
+    }
+
     pub fn status(&self, id: ClaimId) -> ClaimStatus {
-        self.inner.claim(id).unwrap().status
+        self.claim(id).status
     }
 
     pub fn check(&self, id: PromotionId) {
@@ -210,14 +214,7 @@ impl Stage {
     }
 
     pub async fn claim(&self, id: PromotionId, user: u128) -> Result<Claim, EngineError<ClaimRefusal>> {
-        let request = ClaimRequest {
-            promotion_id: id,
-            user_id: shopper(user),
-            quantity: 1,
-            idempotency_key: "key".into(),
-            location: None,
-        };
-        self.engine.claim(request).await
+        self.engine.claim(request(id, user)).await
     }
 
     pub async fn record(&self, id: PromotionId) -> PromotionRecord {
@@ -226,6 +223,17 @@ impl Stage {
 
     pub fn awake(&self) -> u64 {
         self.engine.observe().owners
+    }
+}
+
+/// One unit for a shopper, always by the same key.
+pub fn request(id: PromotionId, user: u128) -> ClaimRequest {
+    ClaimRequest {
+        promotion_id: id,
+        user_id: shopper(user),
+        quantity: 1,
+        idempotency_key: "key".into(),
+        location: None,
     }
 }
 

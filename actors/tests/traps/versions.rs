@@ -1,9 +1,11 @@
 //! Versions across reloads and restarts: `v` is stored by the commit that caused it; starts and ends take the next one
 //! as a function of stored state and time. The script refuses a version that falls.
 
-use crate::stage::{Stage, Told, pass, play, play_twice};
+use crate::stage::{Stage, Told, pass, play, play_twice, request};
+use flash_actors::feed::GoneReason;
+use flash_actors::ports::clock::Clock;
 use flash_domain::ids::PromotionId;
-use flash_domain::promotion::Status;
+use flash_domain::promotion::{Status, TermsPatch};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -100,4 +102,71 @@ fn i26_an_end_that_nobody_saw_has_the_version_that_its_owner_gives_it() {
             assert_eq!(stage.feed.last_v(id), v + 1);
         },
     );
+}
+
+/// What is in flight may be what prevents the start: whoever was shown it would have seen what never happened, by the
+/// version that something else has then.
+#[test]
+fn i26_a_start_is_not_shown_while_what_may_move_it_is_in_flight() {
+    play(async |stage: Stage| {
+        let id = stage.promotion(0, 1_000, 60);
+        stage.engine.wake().await.unwrap();
+        pass(500).await;
+        stage.store.hold(true);
+        let later = stage.clock.now().wall.plus_ms(10_000);
+        let patch = TermsPatch { starts_at: Some(later), ..TermsPatch::default() };
+        let engine = stage.engine.clone();
+        let edit = actix_rt::spawn(async move { engine.edit(id, patch).await });
+        pass(1_000).await;
+        assert!(!edit.is_finished(), "it is in flight, and the old start is over");
+        assert_eq!(stage.feed.of(id), [Told::Offer(Status::Scheduled, 1)]);
+        let read = stage.record(id).await.counters;
+        assert_eq!((read.status, read.v), (Status::Scheduled, 1), "nor to one who asks");
+        stage.store.hold(false);
+        assert_eq!(edit.await.unwrap().unwrap().counters.v, 2);
+        pass(100).await;
+        assert_eq!(stage.feed.of(id).last(), Some(&Told::Offer(Status::Scheduled, 2)));
+        pass(10_000).await;
+        assert_eq!(stage.feed.of(id).last(), Some(&Told::Offer(Status::Live, 3)));
+    });
+}
+
+#[test]
+fn i26_a_sale_that_was_called_off_before_its_start_is_never_shown_live() {
+    play(async |stage: Stage| {
+        let id = stage.promotion(0, 1_000, 60);
+        stage.engine.wake().await.unwrap();
+        pass(500).await;
+        stage.store.hold(true);
+        let engine = stage.engine.clone();
+        let cancel = actix_rt::spawn(async move { engine.cancel(id).await });
+        pass(1_000).await;
+        assert!(!cancel.is_finished());
+        stage.engine.wake().await.unwrap();
+        pass(100).await;
+        stage.store.hold(false);
+        cancel.await.unwrap().unwrap();
+        pass(100).await;
+        let told = [Told::Offer(Status::Scheduled, 1), Told::Gone(GoneReason::Cancelled, 2)];
+        assert_eq!(stage.feed.of(id), told);
+    });
+}
+
+#[test]
+fn i26_a_start_that_was_shown_is_read_so_while_it_and_what_follows_are_in_flight() {
+    play(async |stage: Stage| {
+        let id = stage.promotion(0, 1_000, 60);
+        stage.engine.wake().await.unwrap();
+        stage.store.hold(true);
+        pass(1_100).await;
+        let engine = stage.engine.clone();
+        let claim = actix_rt::spawn(async move { engine.claim(request(id, 1)).await });
+        pass(100).await;
+        assert!(!claim.is_finished(), "neither the start nor the claim is durable");
+        assert_eq!(stage.feed.of(id).last(), Some(&Told::Offer(Status::Live, 2)));
+        let read = stage.record(id).await.counters;
+        assert_eq!((read.status, read.v, read.held), (Status::Live, 2, 0));
+        stage.store.hold(false);
+        assert_eq!(claim.await.unwrap().unwrap().v, 3);
+    });
 }

@@ -82,6 +82,27 @@ fn a_move_with_known_tells_the_difference_once() {
     assert_eq!(lines, ["gone 9:4 Left", "offer 2:7", "offer 3:7"]);
 }
 
+/// A client may come from another node, or from before a backup was put back: its version says nothing about which is
+/// newer, only whether it is the same.
+#[test]
+fn a_known_version_above_the_servers_is_sent_again() {
+    let mut scene = Scene::new();
+    scene.publish(offer(1, 7));
+    let known = Known::from([(promotion(1), 8)]);
+    let knowing = || Move { known: Some(known.clone()), ..moved(10.0) };
+
+    let (slot, socket) = scene.session();
+    let snapshot = scene.shard.subscribe(slot, seat(0.0, 5_000.0), &known);
+    assert_eq!(snapshot.offers, [Bytes::from("1:7")], "to who subscribes with it");
+    assert_eq!(scene.shard.relocate(slot, knowing()), Some(Moved::default()));
+    assert_eq!(socket.lines(), ["offer 1:7"], "to who was shown it and moves with it");
+
+    let (slot, socket) = scene.session();
+    scene.shard.subscribe(slot, Seat { place: None, ..seat(0.0, 5_000.0) }, &Known::new());
+    assert_eq!(scene.shard.relocate(slot, knowing()), Some(Moved::default()));
+    assert_eq!(socket.lines(), ["offer 1:7"], "to who comes back by a move");
+}
+
 #[test]
 fn categories_filter_and_may_change() {
     let mut scene = Scene::new();
