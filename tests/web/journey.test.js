@@ -135,3 +135,25 @@ test('register, launch, see it live elsewhere, claim, confirm, redeem, burn down
   assert.deepEqual([...shopper.errors, ...merchant.errors], []);
   server.command(['audit']);
 });
+
+test('a visitor who wants a deal signs in and is back at it', async () => {
+  const { promotion } = await server.deal('Teapot');
+  const shopper = await server.register('shopper', 'Visitor');
+  const { page, errors } = await person(chrome, server);
+  await page.goto(`/deals/${promotion.id}`);
+  await page.getByRole('link', { name: 'Sign in to claim' }).click();
+  await until('the tab says which page it is', async () => (await page.title()) === 'Sign in · Flash Promos');
+  await page.locator('input[name=email]').fill(shopper.email);
+  await page.locator('input[name=password]').fill(shopper.password);
+  await page.locator('form button[type=submit]').click();
+  await page.getByRole('button', { name: 'Claim now' }).waitFor();
+  assert.equal(new URL(page.url()).pathname, `/deals/${promotion.id}`);
+  // Never to another site, whatever the address says.
+  await page.goto('/sign-in?to=//example.com/deals');
+  await page.locator('input[name=email]').fill(shopper.email);
+  await page.locator('input[name=password]').fill(shopper.password);
+  await page.locator('form button[type=submit]').click();
+  await page.getByTestId('deals').waitFor();
+  assert.equal(page.url(), `${server.url}/`);
+  assert.deepEqual(errors, []);
+});

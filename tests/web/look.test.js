@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { town } from './town.js';
-import { accessible, PATIENCE_MS, browser, card, isLive, person, Server, shows, signIn } from './support.js';
+import { accessible, PATIENCE_MS, browser, card, isLive, person, Server, shows, signIn, until } from './support.js';
 
 let server;
 let chrome;
@@ -179,6 +179,32 @@ test('by keyboard alone: from the list into a deal and back', async () => {
   await page.getByRole('dialog').waitFor();
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
+});
+
+test('by keyboard alone: claim, confirm, and the code, with the focus never lost', async () => {
+  const shopper = await server.register('shopper', 'Keys');
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, shopper);
+  await page.goto(`/deals/${scene.promotions[4].id}`);
+  const focused = () => page.evaluate(() => document.activeElement?.textContent ?? '');
+  /** Tabs on until the focus is at what is named so. */
+  const tabTo = async (name) => {
+    for (let steps = 0; steps < 12; steps += 1) {
+      if ((await focused()).includes(name)) return;
+      await page.keyboard.press('Tab');
+    }
+    assert.fail(`${name} is not reached: ${await focused()}`);
+  };
+  await page.getByRole('button', { name: 'Claim now' }).waitFor();
+  await tabTo('Claim now');
+  await page.keyboard.press('Enter');
+  await until('the focus is at the hold', async () => (await focused()) === 'On hold for you');
+  await tabTo('Confirm');
+  await page.keyboard.press('Enter');
+  await until('the focus is at the code', async () => (await focused()) === 'It is yours');
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.deepEqual(errors, []);
 });
 
 test('a strict policy, assets for a year, compressed copies, and nothing from elsewhere', async () => {

@@ -34,6 +34,20 @@ effect(() => {
   if (one) untracked(() => say(headline(one)));
 });
 
+const TITLES: Record<string, Key> = {
+  claims: 'claims.title',
+  inbox: 'inbox.title',
+  account: 'account.title',
+  'sign-in': 'sign-in.title',
+  merchant: 'nav.merchant',
+  operations: 'nav.operations',
+};
+
+// What a tab of the browser, its history and a screen reader call the page.
+effect(() => {
+  document.title = `${t(TITLES[parts.value[0] ?? ''] ?? 'deals.title')} · ${t('app.name')}`;
+});
+
 function Tab({ to, icon, label, dot = 0, about }: { to: string; icon: IconName; label: Key; dot?: number; about?: string }) {
   const here = to === '/' ? path.value === '/' || path.value.startsWith('/deals') : path.value.startsWith(to);
   return (

@@ -13,7 +13,7 @@ import type { Claim, Offer, Promotion } from '../core/types';
 import { plural, t } from '../i18n';
 import { Price, segmentWords, Stock, Tile } from '../ui/deal';
 import { Icon, type IconName } from '../ui/icons';
-import { Countdown, Dialog, HoldRing, reason, Refused, say, useAction } from '../ui/kit';
+import { Countdown, Dialog, HoldRing, reason, Refused, say, useAction, useArrival } from '../ui/kit';
 import { Code } from '../ui/code';
 
 /** A promotion in the shape of an offer: what a deep link to one that is not in reach has. */
@@ -96,9 +96,12 @@ function Facts({ offer }: { offer: Offer }) {
 
 function Held({ claim }: { claim: Claim }) {
   const action = useAction();
+  const arrival = useArrival<HTMLHeadingElement>();
   return (
     <div class="center" data-testid="held">
-      <h3>{t('claim.held')}</h3>
+      <h3 ref={arrival} tabIndex={-1}>
+        {t('claim.held')}
+      </h3>
       {claim.hold_expires_at && <HoldRing until={claim.hold_expires_at} from={claim.created_at} />}
       <p class="muted">{t('claim.held.lead')}</p>
       <p>
@@ -127,7 +130,7 @@ function ClaimForm({ offer }: { offer: Offer }) {
   const isForOthers = yours !== '' && offer.segments.length > 0 && !offer.segments.includes(yours);
   if (!session.value) {
     return (
-      <a class="button primary big block" href="/sign-in">
+      <a class="button primary big block" href={`/sign-in?to=/deals/${offer.id}`}>
         {t('claim.sign-in')}
       </a>
     );

@@ -2,13 +2,21 @@
 import { useSignal } from '@preact/signals';
 import { begin, call } from '../core/api';
 import { go } from '../core/router';
-import type { SignedIn } from '../core/types';
+import type { Role, SignedIn } from '../core/types';
 import { t } from '../i18n';
 import { Icon, Mark } from '../ui/icons';
 import { Field, fieldErrors, Refused, say, useAction } from '../ui/kit';
 
+const HOME: Record<Role, string> = { shopper: '/', merchant: '/merchant', admin: '/operations' };
+
 /** Where a new merchant account begins. */
 export const NEW_MERCHANT = '/sign-in?new=merchant';
+
+/** The page of the app that one came from, if the address names one: never another site. */
+function back(): string | null {
+  const to = new URLSearchParams(location.search).get('to');
+  return to?.startsWith('/') && new URL(to, location.origin).origin === location.origin ? to : null;
+}
 
 export function SignIn({ needed = false }: { needed?: boolean }) {
   const asked = new URLSearchParams(location.search).get('new');
@@ -25,7 +33,7 @@ export function SignIn({ needed = false }: { needed?: boolean }) {
         : await call<SignedIn>('POST', '/auth/login', body);
       begin(signed);
       say(t('sign-in.welcome', { name: signed.user.display_name }));
-      if (!needed) go(signed.user.role === 'merchant' ? '/merchant' : signed.user.role === 'admin' ? '/operations' : '/');
+      if (!needed) go(back() ?? HOME[signed.user.role]);
     });
   return (
     <div class="page narrow signin">

@@ -4,15 +4,17 @@ import { renderSVG } from 'uqr';
 import type { Claim } from '../core/types';
 import { t } from '../i18n';
 import { Icon } from './icons';
+import { useArrival } from './kit';
 
 export function Code({ claim }: { claim: Claim }) {
   const copied = useSignal(false);
+  const arrival = useArrival<HTMLSpanElement>();
   const code = claim.redemption_code;
   // An image, so that the drawing is data and never markup of this page.
   const picture = `data:image/svg+xml;utf8,${encodeURIComponent(renderSVG(code, { border: 0 }))}`;
   return (
     <div class="center" data-testid="confirmed">
-      <span class="badge good">
+      <span class="badge good" ref={arrival} tabIndex={-1}>
         <Icon name="check" size={14} />
         {t('claim.confirmed')}
       </span>

@@ -1,6 +1,6 @@
 // The small pieces that pages are made of.
 import { signal, useComputed, useSignal } from '@preact/signals';
-import type { ComponentChildren, InputHTMLAttributes } from 'preact';
+import type { ComponentChildren, InputHTMLAttributes, RefObject } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { Problem } from '../core/api';
 import { beat } from '../core/clock';
@@ -185,6 +185,19 @@ export function useAction(): { busy: boolean; error: unknown; run: (work: () => 
         .finally(() => (busy.value = false));
     },
   };
+}
+
+/**
+ * Takes the focus to what has replaced the pressed button: gone with it, the focus would begin anew at the page's top. Whoever
+ * is somewhere else stays there.
+ */
+export function useArrival<E extends HTMLElement>(): RefObject<E | null> {
+  const element = useRef<E>(null);
+  useEffect(() => {
+    const at = document.activeElement;
+    if (at === null || at === document.body || at instanceof HTMLDialogElement) element.current?.focus({ preventScroll: true });
+  }, []);
+  return element;
 }
 
 export function Empty({ icon, title, children }: { icon: Parameters<typeof Icon>[0]['name']; title: string; children?: ComponentChildren }) {

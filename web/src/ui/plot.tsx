@@ -38,7 +38,7 @@ export function Plot({ series, about, stepped = false, v }: { series: Series; ab
           cursor: { y: false },
           legend: { show: false },
           scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
-          axes: [{ ...axis, values: (_, splits) => splits.map((at) => time.format(at * 1000)), space: 90 }, { ...axis, incrs: STEPS, size: (_, labels) => 18 + 8 * Math.max(2, ...(labels ?? []).map((label) => label.length)) }],
+          axes: [{ ...axis, size: 30, values: (_, splits) => splits.map((at) => time.format(at * 1000)), space: 90 }, { ...axis, incrs: STEPS, size: (_, labels) => 18 + 8 * Math.max(2, ...(labels ?? []).map((label) => label.length)) }],
           series: [
             {},
             {

@@ -44,15 +44,26 @@ function body(form: FormData, when: When, reach: number, segments: string[], pro
   };
 }
 
-function Window({ when, errors }: { when: When; errors: Record<string, string> }) {
+function Window({ when, zone, errors }: { when: When; zone: string; errors: Record<string, string> }) {
   const start = now();
   if (when === 'now') return <Field label={m('launch.minutes')} name="minutes" type="number" min={1} max={129_600} required defaultValue="30" error={errors['/ends_at']} />;
-  if (when === 'daily') return <Daily errors={errors} />;
+  const lead = <p class="muted small">{m('launch.zone', { zone: when === 'daily' ? zone : Intl.DateTimeFormat().resolvedOptions().timeZone })}</p>;
+  if (when === 'daily') {
+    return (
+      <>
+        <Daily errors={errors} />
+        {lead}
+      </>
+    );
+  }
   return (
-    <div class="columns">
-      <Field label={m('launch.starts')} name="starts" type="datetime-local" step={1} required defaultValue={local(start + 600_000)} error={errors['/starts_at']} />
-      <Field label={m('launch.ends')} name="ends" type="datetime-local" step={1} required defaultValue={local(start + 4_200_000)} error={errors['/ends_at']} />
-    </div>
+    <>
+      <div class="columns">
+        <Field label={m('launch.starts')} name="starts" type="datetime-local" step={1} required defaultValue={local(start + 600_000)} error={errors['/starts_at']} />
+        <Field label={m('launch.ends')} name="ends" type="datetime-local" step={1} required defaultValue={local(start + 4_200_000)} error={errors['/ends_at']} />
+      </div>
+      {lead}
+    </>
   );
 }
 
@@ -176,7 +187,7 @@ export function Launch({ store }: { store: Store }) {
             ))}
           </div>
         </div>
-        <Window key={when.value} when={when.value} errors={errors} />
+        <Window key={when.value} when={when.value} zone={store.timezone} errors={errors} />
         <Reach reach={reach} errors={errors} />
         <Details segments={segments} errors={errors} />
         <Refused error={action.error} />
