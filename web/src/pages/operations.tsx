@@ -90,7 +90,7 @@ export function Operations() {
           {o(health.value)}
         </span>
       </div>
-      <dl class="tiles">
+      <dl class="tiles many">
         <Stat label={o('sessions')} value={count(reading.sum('flash_live_sessions'))} id="sessions" />
         <Stat label={o('owners')} value={count(reading.sum('flash_owners'))} />
         <Stat label={o('frames')} value={per('flash_live_frames_total')} />

@@ -15,6 +15,9 @@ export interface Series {
 /** Steps of the upward axis: what is counted is whole. */
 const STEPS = [1, 2, 5].flatMap((step) => [step, step * 10, step * 100, step * 1e3, step * 1e4, step * 1e5]).sort((a, b) => a - b);
 
+/** Steps along the time, in seconds: labels that differ. */
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+
 /** `about` says in words what the drawing shows. */
 export function Plot({ series, about, stepped = false, v }: { series: Series; about: string; stepped?: boolean; v: number }) {
   const element = useRef<HTMLDivElement>(null);
@@ -38,7 +41,7 @@ export function Plot({ series, about, stepped = false, v }: { series: Series; ab
           cursor: { y: false },
           legend: { show: false },
           scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
-          axes: [{ ...axis, size: 30, values: (_, splits) => splits.map((at) => time.format(at * 1000)), space: 90 }, { ...axis, incrs: STEPS, size: (_, labels) => 18 + 8 * Math.max(2, ...(labels ?? []).map((label) => label.length)) }],
+          axes: [{ ...axis, incrs: SECONDS, size: 30, values: (_, splits) => splits.map((at) => time.format(at * 1000)), space: 90 }, { ...axis, incrs: STEPS, size: (_, labels) => 18 + 8 * Math.max(2, ...(labels ?? []).map((label) => label.length)) }],
           series: [
             {},
             {
