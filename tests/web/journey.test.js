@@ -2,7 +2,7 @@
 // merchant redeems and sees it on the board.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { browser, CENTRE, isLive, person, Server, shows, until } from './support.js';
+import { browser, CENTRE, isLive, person, Server, shows, signIn, until } from './support.js';
 
 let server;
 let chrome;
@@ -155,5 +155,28 @@ test('a visitor who wants a deal signs in and is back at it', async () => {
   await page.locator('form button[type=submit]').click();
   await page.getByTestId('deals').waitFor();
   assert.equal(page.url(), `${server.url}/`);
+  assert.deepEqual(errors, []);
+});
+
+test('a deal for others says so before one tries, and a segment that one has just got counts at once', async () => {
+  const { promotion: forRegulars } = await server.deal('Carpet', { segments: ['regular'] });
+  const { promotion } = await server.deal('Doormat');
+  const shopper = await server.register('shopper', 'Newcomer');
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, shopper);
+  await page.goto(`/deals/${forRegulars.id}`);
+  const sheet = page.getByTestId('deal-sheet');
+  await shows(sheet, 'Only regular shoppers can claim this one. You are: new.');
+  await page.goto(`/deals/${promotion.id}`);
+  await page.getByRole('button', { name: 'Claim now' }).click();
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByTestId('confirmed').waitFor();
+  await page.getByRole('button', { name: 'Close' }).click();
+  // Within the app, so that nothing is loaded anew.
+  await page.getByTestId('deal').filter({ hasText: 'Carpet' }).getByRole('button').click();
+  await page.getByRole('button', { name: 'Claim now' }).waitFor();
+  await until('nothing is in the way', async () => !((await sheet.textContent()) ?? '').includes('Only regular'));
+  await page.getByRole('button', { name: 'Claim now' }).click();
+  await page.getByTestId('held').waitFor();
   assert.deepEqual(errors, []);
 });

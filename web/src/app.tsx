@@ -1,6 +1,6 @@
 // The frame: the bar at the top, the page that the path names, what is said in passing.
 import { effect, untracked } from '@preact/signals';
-import { session } from './core/api';
+import { refreshUser, session } from './core/api';
 import { claims, forgetClaims, loadClaims, unread } from './core/claims';
 import { arrived, connection } from './core/live';
 import { parts, path } from './core/router';
@@ -18,14 +18,17 @@ const SignIn = lazy(async () => (await import('./pages/sign-in')).SignIn);
 const Merchant = lazy(async () => (await import('./pages/merchant/console')).Console);
 const Operations = lazy(async () => (await import('./pages/operations')).Operations);
 
-// Whoever signs in gets their claims; whoever signs out leaves none behind.
+// Whoever signs in gets their claims and their segment; whoever signs out leaves none behind.
 let person: string | undefined;
 effect(() => {
   const next = session.value?.user.id;
   if (next === person) return;
   person = next;
   forgetClaims();
-  if (next) void loadClaims().catch(() => undefined);
+  if (!next) return;
+  void loadClaims().catch(() => undefined);
+  // Signing in does not tell the segment.
+  void refreshUser().catch(() => undefined);
 });
 
 // What one is told of while the app is open is said in passing, too.

@@ -77,6 +77,13 @@ export function setUser(user: User): void {
   if (session.value) keep({ ...session.value, user });
 }
 
+/** Asks who one is now: confirming a claim may put one into another segment. */
+export async function refreshUser(): Promise<void> {
+  const user = await get<User>('/me');
+  // Somebody else may have signed in meanwhile.
+  if (session.value?.user.id === user.id) setUser(user);
+}
+
 export async function signOut(): Promise<void> {
   const token = session.value?.refresh_token;
   keep(null);

@@ -1,6 +1,6 @@
 // The shopper's own claims, from HTTP and from their channel; the newer version of each counts.
 import { computed, signal } from '@preact/signals';
-import { call, create, get } from './api';
+import { call, create, get, refreshUser } from './api';
 import { now } from './clock';
 import { freshKey } from './ids';
 import { here } from './place';
@@ -63,6 +63,7 @@ export async function claim(promotion: string, quantity: number): Promise<Claim>
 
 export async function confirm(id: string): Promise<void> {
   hearClaim(await call<Claim>('POST', `/claims/${id}/confirm`));
+  void refreshUser().catch(() => undefined);
 }
 
 export async function cancel(id: string): Promise<void> {

@@ -1,7 +1,7 @@
 // One's profile, what one wants to hear of, how the app looks; signing out and being forgotten.
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { call, get, session, setUser, signOut } from '../core/api';
+import { call, refreshUser, session, setUser, signOut } from '../core/api';
 import { dateTime } from '../core/format';
 import { here } from '../core/place';
 import { go } from '../core/router';
@@ -143,7 +143,7 @@ export function Account() {
   const deleting = useSignal(false);
   const action = useAction();
   useEffect(() => {
-    get<User>('/me').then(setUser, () => undefined);
+    void refreshUser().catch(() => undefined);
   }, []);
   const user = session.value?.user;
   if (!user) return null;
