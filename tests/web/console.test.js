@@ -45,14 +45,45 @@ test('a store is edited, is not closed while something is on, and is closed then
 });
 
 test('a clerk is not offered what is not theirs', async () => {
-  const { merchant, store } = await server.deal('Clock');
+  const { merchant, store, promotion } = await server.deal('Clock');
   const clerk = await server.register('merchant', 'Clara');
   await server.call('PUT', `/stores/${store.id}/staff/${clerk.id}`, { token: merchant.token, body: { role: 'clerk' } });
   const { page } = await person(chrome, server);
   await signIn(page, clerk);
   await page.goto(`/merchant/stores/${store.id}`);
   await page.getByRole('link', { name: 'Redeem' }).waitFor();
-  for (const name of ['Staff', 'Store', 'Launch a flash sale']) assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0, name);
+  for (const name of ['Staff', 'Webhooks', 'Store', 'Launch a flash sale']) assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0, name);
+  await page.getByRole('link', { name: 'Products' }).click();
+  await shows(page.getByRole('list'), 'Clock');
+  for (const name of ['New product', /Clock/]) assert.equal(await page.getByRole('button', { name }).count(), 0, String(name));
+  await page.goto(`/merchant/promotions/${promotion.id}`);
+  await page.getByRole('button', { name: 'Claims as CSV' }).waitFor();
+  // The roles are known once the stores have come.
+  await page.waitForLoadState('networkidle');
+  assert.equal(await page.getByRole('button', { name: 'Pause' }).count(), 0);
+  const owner = await person(chrome, server);
+  await signIn(owner.page, merchant);
+  await owner.page.goto(`/merchant/promotions/${promotion.id}`);
+  await owner.page.getByRole('button', { name: 'Pause' }).waitFor();
+});
+
+test('a product is edited, and removed after a second thought', async () => {
+  const { merchant, store } = await server.deal('Mirror');
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, merchant);
+  await page.goto(`/merchant/stores/${store.id}/products`);
+  await page.getByRole('button', { name: /Mirror/ }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Regular price').fill('75000');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await shows(page.getByRole('button', { name: /Mirror/ }), '75,000');
+  await page.getByRole('button', { name: /Mirror/ }).click();
+  await dialog.getByRole('button', { name: 'Remove the product' }).click();
+  await accessible(page, 'about to remove a product');
+  await dialog.getByRole('button', { name: 'Yes, remove it' }).click();
+  await page.getByRole('heading', { name: 'Nothing to sell yet' }).waitFor();
+  assert.deepEqual((await server.call('GET', `/stores/${store.id}/products`, { token: merchant.token })).items, []);
+  assert.deepEqual(errors, []);
 });
 
 test('a shopper at the console is told what the matter is, and what helps', async () => {
@@ -68,6 +99,7 @@ test('a shopper at the console is told what the matter is, and what helps', asyn
   await server.call('PUT', `/stores/${store.id}/staff/${shopper.id}`, { token: merchant.token, body: { role: 'clerk' } });
   await page.reload();
   await page.getByRole('link', { name: /Store of Bell/ }).waitFor();
+  await page.getByRole('link', { name: 'Console' }).waitFor();
   assert.equal(await page.getByRole('button', { name: 'New store' }).count(), 0);
   await server.call('DELETE', `/stores/${store.id}/staff/${shopper.id}`, { token: merchant.token });
   await page.reload();

@@ -71,6 +71,19 @@ test('offline and back, with what changed meanwhile', async () => {
   assert.deepEqual(errors, []);
 });
 
+test('a blip that the socket survives does not leave the page offline', async () => {
+  const { promotion } = await server.deal('Whistle');
+  const { page } = await person(chrome, server);
+  await page.goto('/');
+  await isLive(page);
+  // What a browser says when its network changes, while the connection stays up.
+  await page.evaluate(() => dispatchEvent(new Event('offline')));
+  await shows(page.getByTestId('connection'), 'Offline');
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await isLive(page);
+  await card(page, promotion).waitFor();
+});
+
 test('walking on the map brings deals and takes them away', async () => {
   const far = { lat: CENTRE.lat + 0.05, lng: CENTRE.lng };
   const { promotion: here } = await server.deal('Near thing', { reach_m: 2000 });

@@ -1,9 +1,10 @@
 // The frame: the bar at the top, the page that the path names, what is said in passing.
-import { effect, untracked } from '@preact/signals';
-import { refreshUser, session } from './core/api';
+import { effect, signal, untracked } from '@preact/signals';
+import { get, refreshUser, session } from './core/api';
 import { claims, forgetClaims, loadClaims, unread } from './core/claims';
 import { arrived, connection } from './core/live';
 import { parts, path } from './core/router';
+import type { Page as ListPage, Store } from './core/types';
 import { language, setLanguage, t, plural, type Key } from './i18n';
 import { Market } from './pages/market';
 import { Icon, Mark, type IconName } from './ui/icons';
@@ -20,12 +21,18 @@ const Operations = lazy(async () => (await import('./pages/operations')).Operati
 
 // Whoever signs in gets their claims and their segment; whoever signs out leaves none behind.
 let person: string | undefined;
+const worksAtStore = signal(false);
 effect(() => {
   const next = session.value?.user.id;
   if (next === person) return;
   person = next;
   forgetClaims();
+  worksAtStore.value = false;
   if (!next) return;
+  // A shopper may work at somebody's store: then the console is for them, too.
+  if (session.value?.user.role === 'shopper') {
+    void get<ListPage<Store>>('/stores?limit=1').then((page) => person === next && (worksAtStore.value = page.items.length > 0), () => undefined);
+  }
   void loadClaims().catch(() => undefined);
   // Signing in does not tell the segment.
   void refreshUser().catch(() => undefined);
@@ -93,7 +100,7 @@ function Top() {
         <Tab to="/" icon="bolt" label="nav.deals" />
         {user && <Tab to="/claims" icon="ticket" label="nav.claims" dot={held} />}
         {user && <Tab to="/inbox" icon="bell" label="nav.inbox" dot={unread.value} about={plural('inbox.unread', unread.value)} />}
-        {user && user.role !== 'shopper' && <Tab to="/merchant" icon="store" label="nav.merchant" />}
+        {user && (user.role !== 'shopper' || worksAtStore.value) && <Tab to="/merchant" icon="store" label="nav.merchant" />}
         {user?.role === 'admin' && <Tab to="/operations" icon="pulse" label="nav.operations" />}
         <Tab to={user ? '/account' : '/sign-in'} icon="user" label={user ? 'nav.account' : 'nav.sign-in'} />
       </nav>

@@ -155,12 +155,12 @@ export function start(): void {
   });
   addEventListener('offline', () => (connection.value = 'offline'));
   addEventListener('online', () => {
-    // The SDK waits out its backoff; a network that is back is worth an attempt at once.
-    if (client && client.state !== 'connected') {
-      connection.value = 'reconnecting';
-      client.disconnect();
-      client.connect();
-    }
+    // The SDK waits out its backoff; a network that is back is worth an attempt at once. Also where it never noticed: a
+    // socket of the network that was may be dead without a word.
+    if (!client) return;
+    connection.value = 'reconnecting';
+    client.disconnect();
+    client.connect();
   });
 }
 

@@ -1,17 +1,18 @@
 // A promotion's live board: how it sells this second, and the handles to pause, extend, restock and call it off.
 import { useSignal, type Signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { accessToken, call, get, session } from '../../core/api';
+import { all, call, get, session } from '../../core/api';
 import { now } from '../../core/clock';
-import { compact, count, dateTime, money, percent, recent } from '../../core/format';
+import { compact, count, money, percent } from '../../core/format';
 import { watch } from '../../core/live';
 import { go } from '../../core/router';
-import type { ClaimStatus, Money, Offer, Page, Promotion, SalesEvent, Stats } from '../../core/types';
+import type { Offer, Promotion, SalesEvent, Stats, Store } from '../../core/types';
 import { t } from '../../i18n';
 import { Price, Tile } from '../../ui/deal';
 import { Icon } from '../../ui/icons';
-import { Countdown, Dialog, reason, Refused, say, useAction } from '../../ui/kit';
+import { Countdown, Dialog, Refused, useAction } from '../../ui/kit';
 import { Plot, type Series } from '../../ui/plot';
+import { LatestClaims } from './latest-claims';
 import { TONE } from './sales';
 import { m } from './words';
 
@@ -19,20 +20,12 @@ import { m } from './words';
 const POINTS_MAX = 600;
 const REFRESH_MS = 3000;
 
-interface StaffClaim {
-  id: string;
-  status: ClaimStatus;
-  quantity: number;
-  unit_price: Money;
-  created_at: string;
-  shopper: { display_name?: string };
-}
-
 interface Live {
   promotion: Signal<Promotion | null>;
   stats: Signal<Stats | null>;
   rate: Signal<number>;
-  claims: Signal<StaffClaim[]>;
+  /** Changes with every claim, confirm and return that the channel told of. */
+  sales: Signal<string>;
   burn: Series;
   rates: Series;
   points: Signal<number>;
@@ -55,20 +48,15 @@ function useBoard(id: string): Live & { load: () => Promise<void> } {
   const promotion = useSignal<Promotion | null>(null);
   const stats = useSignal<Stats | null>(null);
   const rate = useSignal(0);
-  const claims = useSignal<StaffClaim[]>([]);
+  const sales = useSignal('');
   const points = useSignal(0);
   const failure = useSignal<unknown>(null);
   const series = useRef<{ burn: Series; rates: Series }>({ burn: { x: [], y: [] }, rates: { x: [], y: [] } }).current;
   const load = async () => {
     try {
-      const [found, sold, latest] = await Promise.all([
-        get<Promotion>(`/promotions/${id}`),
-        get<Stats>(`/promotions/${id}/stats`),
-        get<Page<StaffClaim>>(`/promotions/${id}/claims?limit=12`),
-      ]);
+      const [found, sold] = await Promise.all([get<Promotion>(`/promotions/${id}`), get<Stats>(`/promotions/${id}/stats`)]);
       if (found.v >= (promotion.peek()?.v ?? 0)) promotion.value = found;
       stats.value = sold;
-      claims.value = latest.items;
       failure.value = null;
       if (series.burn.x.length === 0) push(series.burn, found.remaining);
       points.value += 1;
@@ -97,10 +85,11 @@ function useBoard(id: string): Live & { load: () => Promise<void> } {
         if (event.type === 'offer') hear(event.offer as Offer);
         else if (event.type === 'stock') merge({ v: event.v as number, remaining: event.remaining as number, held: event.held as number });
         else if (event.type === 'sales') {
-          const sales = event as unknown as SalesEvent;
-          rate.value = sales.per_second;
-          if (stats.peek()) stats.value = { ...(stats.peek() as Stats), viewers: sales.viewers };
-          push(series.rates, sales.per_second);
+          const told = event as unknown as SalesEvent;
+          rate.value = told.per_second;
+          sales.value = `${told.claims} ${told.held} ${told.sold}`;
+          if (stats.peek()) stats.value = { ...(stats.peek() as Stats), viewers: told.viewers };
+          push(series.rates, told.per_second);
           push(series.burn, promotion.peek()?.remaining ?? 0);
           points.value += 1;
         } else void load();
@@ -112,7 +101,18 @@ function useBoard(id: string): Live & { load: () => Promise<void> } {
       stop();
     };
   }, [id]);
-  return { promotion, stats, rate, claims, points, failure, ...series, load };
+  return { promotion, stats, rate, sales, points, failure, ...series, load };
+}
+
+/** Whether one may do more at a store than look and hand out; not before it is known. */
+function useManages(store: string | undefined): boolean {
+  const manages = useSignal(false);
+  useEffect(() => {
+    if (!store) return;
+    const mine = (found: Store[]) => found.find((one) => one.id === store)?.your_role;
+    all<Store>('/stores').then((found) => (manages.value = (mine(found) ?? 'clerk') !== 'clerk'), () => undefined);
+  }, [store]);
+  return manages.value;
 }
 
 function Stat({ label, value, tone, id }: { label: string; value: string; tone?: string; id?: string }) {
@@ -177,67 +177,10 @@ function Handles({ promotion, load }: { promotion: Promotion; load: () => Promis
   );
 }
 
-/** The claims as a file. A link can't carry the token, so the app fetches and hands it over. */
-async function download(id: string): Promise<void> {
-  const headers = { Accept: 'text/csv', Authorization: `Bearer ${await accessToken()}` };
-  const response = await fetch(`/api/v1/promotions/${id}/claims?limit=100`, { headers });
-  if (!response.ok) throw new Error('refused');
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(await response.blob());
-  link.download = `claims-${id}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-function Claims({ id, claims }: { id: string; claims: StaffClaim[] }) {
-  return (
-    <section class="card padded">
-      <div class="row apart">
-        <h2>{m('board.claims')}</h2>
-        <button class="button small" type="button" onClick={() => void download(id).catch((error) => say(reason(error)))}>
-          <Icon name="download" size={16} />
-          {m('board.csv')}
-        </button>
-      </div>
-      {claims.length === 0 ? (
-        <p class="muted">{m('board.claims.none')}</p>
-      ) : (
-        <div class="tablewrap" tabIndex={0} role="region" aria-label={m('board.claims')}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{m('board.shopper')}</th>
-                <th scope="col">{m('board.units')}</th>
-                <th scope="col">{t('claim.total')}</th>
-                <th scope="col">{m('board.status')}</th>
-                <th scope="col">{m('board.when')}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {claims.map((claim) => (
-                <tr key={claim.id}>
-                  <td>{claim.shopper.display_name ?? '—'}</td>
-                  <td>{claim.quantity}</td>
-                  <td>{money({ ...claim.unit_price, amount: claim.unit_price.amount * claim.quantity })}</td>
-                  <td>{m(`claim.${claim.status}`)}</td>
-                  <td class="nowrap">
-                    <time dateTime={claim.created_at} title={dateTime(claim.created_at)}>
-                      {recent(claim.created_at)}
-                    </time>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-    </section>
-  );
-}
-
 export function Board({ id }: { id: string }) {
   const board = useBoard(id);
   const promotion = board.promotion.value;
+  const manages = useManages(promotion?.store_id);
   const stats = board.stats.value;
   const v = board.points.value;
   if (!promotion) {
@@ -266,7 +209,7 @@ export function Board({ id }: { id: string }) {
           </div>
           <Price offer={promotion} />
         </div>
-        <Handles promotion={promotion} load={board.load} />
+        {manages && <Handles promotion={promotion} load={board.load} />}
       </header>
       <Refused error={board.failure.value} />
       <dl class="tiles">
@@ -288,7 +231,7 @@ export function Board({ id }: { id: string }) {
           <Plot series={board.rates} v={v} about={m('board.rate')} />
         </section>
       </div>
-      <Claims id={id} claims={board.claims.value} />
+      <LatestClaims id={id} sales={board.sales} />
     </div>
   );
 }

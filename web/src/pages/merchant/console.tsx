@@ -157,10 +157,10 @@ function StorePage({ id, tab }: { id: string; tab: string }) {
         ))}
       </nav>
       {found && tab === 'sales' && <Sales store={found} />}
-      {found && tab === 'products' && <Products store={found} />}
-      {found && tab === 'launch' && <Launch store={found} />}
+      {found && tab === 'products' && <Products store={found} edits={manages} />}
+      {found && manages && tab === 'launch' && <Launch store={found} />}
       {found && tab === 'redeem' && <Redeem store={found} />}
-      {found && tab === 'staff' && <Staff store={found} />}
+      {found && manages && tab === 'staff' && <Staff store={found} />}
       {found && tab === 'notifications' && <NotificationStats store={found} />}
       {found && manages && tab === 'webhooks' && <Webhooks store={found} />}
       {found && manages && tab === 'settings' && <StoreSettings store={found} onSaved={(next) => (store.value = next)} />}

@@ -20,7 +20,7 @@ export function decimal(amount: number, currency: string): string {
   return String(amount / 10 ** minorDigits(currency));
 }
 
-export function ProductDialog({ store, product, currency, onClose, onDone }: { store: Store; product?: Product | undefined; currency: string; onClose: () => void; onDone: (product: Product) => void }) {
+export function ProductDialog({ store, product, currency, onClose, onDone, onRemoved }: { store: Store; product?: Product | undefined; currency: string; onClose: () => void; onDone: (product: Product) => void; onRemoved?: () => void }) {
   const action = useAction();
   const errors = fieldErrors(action.error);
   const submit = (form: FormData) => {
@@ -73,24 +73,66 @@ export function ProductDialog({ store, product, currency, onClose, onDone }: { s
           {t('common.save')}
         </button>
       </form>
+      {product && onRemoved && <RemoveProduct product={product} onRemoved={onRemoved} />}
     </Dialog>
   );
 }
 
-export function Products({ store }: { store: Store }) {
+function Shown({ product }: { product: Product }) {
+  return (
+    <>
+      <Tile name={product.name} image={product.image_url} />
+      <span class="grow">
+        <strong class="clip block">{product.name}</strong>
+        <span class="small muted clip block">{product.description}</span>
+        <strong class="num">{money(product.price)}</strong> {!product.available && <span class="badge warn">{m('products.unavailable')}</span>}
+      </span>
+    </>
+  );
+}
+
+/** Removing a product, after a second thought. */
+function RemoveProduct({ product, onRemoved }: { product: Product; onRemoved: () => void }) {
+  const sure = useSignal(false);
+  const action = useAction();
+  const remove = () =>
+    action.run(async () => {
+      await call('DELETE', `/products/${product.id}`);
+      say(m('products.removed', { name: product.name }));
+      onRemoved();
+    });
+  return (
+    <div class="stack">
+      {sure.value && <p>{m('products.remove.sure')}</p>}
+      <Refused error={action.error} />
+      <button class="button danger" type="button" disabled={action.busy} onClick={() => (sure.value ? remove() : (sure.value = true))}>
+        {m(sure.value ? 'products.remove.yes' : 'products.remove')}
+      </button>
+    </div>
+  );
+}
+
+/** `edits`: whether the reader may change what is sold. */
+export function Products({ store, edits }: { store: Store; edits: boolean }) {
   const products = useSignal<Product[] | null>(null);
   const editing = useSignal<Product | 'new' | null>(null);
   const load = () => all<Product>(`/stores/${store.id}/products`).then((found) => (products.value = found), (error) => say(reason(error)));
   useEffect(() => void load(), [store.id]);
+  const done = () => {
+    editing.value = null;
+    void load();
+  };
   const currency = products.value?.[0]?.price.currency ?? 'COP';
   return (
     <div class="stack">
       <div class="row apart">
         <h2>{m('tab.products')}</h2>
-        <button class="button" type="button" onClick={() => (editing.value = 'new')}>
-          <Icon name="plus" size={18} />
-          {m('products.new')}
-        </button>
+        {edits && (
+          <button class="button" type="button" onClick={() => (editing.value = 'new')}>
+            <Icon name="plus" size={18} />
+            {m('products.new')}
+          </button>
+        )}
       </div>
       {products.value?.length === 0 && (
         <Empty icon="box" title={m('products.none')}>
@@ -100,14 +142,15 @@ export function Products({ store }: { store: Store }) {
       <ul class="store-grid">
         {products.value?.map((product) => (
           <li key={product.id}>
-            <button class="choice card" type="button" onClick={() => (editing.value = product)}>
-              <Tile name={product.name} image={product.image_url} />
-              <span class="grow">
-                <strong class="clip block">{product.name}</strong>
-                <span class="small muted clip block">{product.description}</span>
-                <strong class="num">{money(product.price)}</strong> {!product.available && <span class="badge warn">{m('products.unavailable')}</span>}
-              </span>
-            </button>
+            {edits ? (
+              <button class="choice card" type="button" onClick={() => (editing.value = product)}>
+                <Shown product={product} />
+              </button>
+            ) : (
+              <div class="choice card still">
+                <Shown product={product} />
+              </div>
+            )}
           </li>
         ))}
       </ul>
@@ -117,10 +160,8 @@ export function Products({ store }: { store: Store }) {
           product={editing.value === 'new' ? undefined : editing.value}
           currency={currency}
           onClose={() => (editing.value = null)}
-          onDone={() => {
-            editing.value = null;
-            void load();
-          }}
+          onDone={done}
+          onRemoved={done}
         />
       )}
     </div>

@@ -85,6 +85,13 @@ export const m = words({
   'products.price': ['Regular price', 'Precio normal'],
   'products.currency': ['Currency', 'Moneda'],
   'products.image': ['Picture (address)', 'Imagen (dirección)'],
+  'products.remove': ['Remove the product', 'Quitar el producto'],
+  'products.remove.yes': ['Yes, remove it', 'Sí, quitarlo'],
+  'products.remove.sure': [
+    'Sales that were launched go on. A daily series of it makes no further days. This can not be undone.',
+    'Las ofertas lanzadas siguen. Una serie diaria suya no tendrá más días. No se puede deshacer.',
+  ],
+  'products.removed': ['{name} is removed.', '{name} se quitó.'],
   'products.available': ['Available', 'Disponible'],
   'products.unavailable': ['Not available', 'No disponible'],
   'launch.product': ['Product', 'Producto'],
