@@ -19,6 +19,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// Why the directory has no owner to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,24 +173,33 @@ impl Directory {
         found
     }
 
-    /// Once a second, for ever: tells every actor that a second passed, and has every timer set again when the wall
-    /// clock was moved against the monotonic one.
+    /// For ever: tells every actor once a second that a second passed, and has every timer set again when the wall clock
+    /// was moved against the monotonic one. The actors' turns are spread over the second: ten thousand at once would
+    /// hold up whatever starts in the same moment.
     pub async fn watch(self) {
         let now = self.0.clock.now();
         let mut offset = now.wall.0 - now.mono.0;
+        let turn = WATCH_PERIOD / WATCH_TURNS;
+        let mut turns = tokio::time::interval_at(Instant::now() + turn, turn);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            tokio::time::sleep(WATCH_PERIOD).await;
+            let actors = self.each(|_, actor| actor.clone());
+            let mut told = 0;
+            for turn in 1..=WATCH_TURNS as usize {
+                turns.tick().await;
+                let due = actors.len() * turn / WATCH_TURNS as usize;
+                for actor in &actors[told..due] {
+                    let _skipped_if_busy = actor.try_send(Second);
+                }
+                told = due;
+            }
             let now = self.0.clock.now();
             let drift = (now.wall.0 - now.mono.0) - offset;
-            let stepped = drift.abs() >= CLOCK_DRIFT_MS;
-            if stepped {
+            if drift.abs() >= CLOCK_DRIFT_MS {
                 offset += drift;
-            }
-            for (owner, actor) in self.each(|owner, actor| (owner.clone(), actor.clone())) {
-                if stepped {
+                for owner in self.owners() {
                     owner.nudge();
                 }
-                let _skipped_if_busy = actor.try_send(Second);
             }
         }
     }

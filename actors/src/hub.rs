@@ -4,6 +4,7 @@
 //! same thread share with it. Knows no protocol, no promotion owner and no store.
 
 pub mod board;
+mod corks;
 mod fanout;
 pub mod inbox;
 pub mod limits;

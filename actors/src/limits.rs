@@ -33,6 +33,8 @@ pub const NEAR_MS: i64 = 10 * 60 * 1000;
 pub const IDLE_BEFORE_SLEEP_MS: i64 = 30_000;
 /// How often the clocks are compared and idle owners looked for.
 pub const WATCH_PERIOD: Duration = Duration::from_millis(1_000);
+/// Parts of that period, in each of which its share of the owners is looked at.
+pub const WATCH_TURNS: u32 = 100;
 /// How far the wall clock may drift from the monotonic one before every timer is set again.
 pub const CLOCK_DRIFT_MS: i64 = 2;
 /// Pause before a failed reload is tried again; doubles up to the maximum.

@@ -37,8 +37,11 @@ mod webhooks;
 use super::errors::{certain, unsure};
 use super::{Embedded, OpenError, migrations};
 use flash_actors::ports::{Page, PortError};
+use flash_domain::claim::Claim;
+use flash_domain::ids::PromotionId;
+use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Row};
+use sqlx::{AssertSqlSafe, PgPool, Row};
 use std::str::FromStr;
 use std::time::Duration;
 use uuid::Uuid;
@@ -95,6 +98,17 @@ impl Adapter {
         let commits = pool(1).test_before_acquire(false).connect_with(steady).await.map_err(unreachable)?;
         let pool = pool(POOL).connect_with(options).await.map_err(unreachable)?;
         Ok(Self { commits, pool })
+    }
+
+    /// Every claim of a promotion.
+    async fn claims_of(&self, id: PromotionId) -> Result<Vec<Claim>, PortError> {
+        let sql = format!("SELECT {CLAIM} FROM claims WHERE promotion_id = $1", CLAIM = rows::CLAIM);
+        let mut found = sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch(self.reader());
+        let mut claims = Vec::new();
+        while let Some(row) = found.try_next().await.map_err(certain)? {
+            claims.push(rows::claim(&row)?);
+        }
+        Ok(claims)
     }
 
     fn reader(&self) -> &PgPool {

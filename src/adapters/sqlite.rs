@@ -1,9 +1,11 @@
 //! The embedded store: one SQLite file. One connection writes, so that writers queue in memory instead of on the file's
 //! lock; a few connections read beside it (WAL).
 
+mod bulk;
 mod by_user;
 mod checkpoint;
 mod commit;
+mod plain;
 mod writer;
 
 #[path = "sql/accounts.rs"]
@@ -39,8 +41,12 @@ mod webhooks;
 
 use super::errors::{certain, unsure};
 use super::{Embedded, OpenError, migrations};
+use bulk::Bulk;
 use by_user::ByUser;
 use flash_actors::ports::{Page, PortError};
+use flash_domain::claim::Claim;
+use flash_domain::ids::PromotionId;
+use plain::Place;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Row, SqlitePool};
 use std::path::Path;
@@ -87,6 +93,7 @@ pub struct Adapter {
     write: SqlitePool,
     read: SqlitePool,
     commits: Writer,
+    bulk: Bulk,
     by_user: OnceCell<ByUser>,
 }
 
@@ -120,10 +127,11 @@ impl Adapter {
         };
         let write = pool(1).connect_with(options.clone()).await.map_err(unreachable)?;
         let read = pool(READERS).connect_with(options).await.map_err(unreachable)?;
-        let place = writer::Place { path: path.to_owned(), pragmas: PRAGMAS, busy_timeout: BUSY_TIMEOUT };
+        let place = Place { path: path.to_owned(), pragmas: PRAGMAS, busy_timeout: BUSY_TIMEOUT };
+        let bulk = Bulk::new(place.clone());
         let commits = Writer::start(place)
             .map_err(|error| OpenError::Unreachable(format!("{}: {error}", path.display())))?;
-        Ok(Self { write, read, commits, by_user: OnceCell::new() })
+        Ok(Self { write, read, commits, bulk, by_user: OnceCell::new() })
     }
 
     fn reader(&self) -> &SqlitePool {
@@ -136,6 +144,11 @@ impl Adapter {
 
     async fn begin(&self) -> Result<DbTransaction<'static>, PortError> {
         self.write.begin_with("BEGIN IMMEDIATE").await.map_err(certain)
+    }
+
+    /// Every claim of a promotion.
+    async fn claims_of(&self, id: PromotionId) -> Result<Vec<Claim>, PortError> {
+        self.bulk.claims(id).await
     }
 
     /// A read transaction: everything read in it is of one moment.
@@ -155,6 +168,7 @@ impl Embedded for Adapter {
 
     fn close(&self) -> flash_actors::ports::Answer<'_, ()> {
         Box::pin(async move {
+            self.bulk.close();
             self.read.close().await;
             self.write.close().await;
         })

@@ -115,6 +115,13 @@ impl Entry {
         });
     }
 
+    /// Whether it is shown already to exactly those who are to be shown `offer`.
+    pub fn is_shown_as(&self, offer: &LiveOffer) -> bool {
+        let (Some(shown), Some(record)) = (&self.shown, &self.record) else { return false };
+        let (before, after) = (&record.terms, &offer.record.terms);
+        shown.point == offer.point && before.reach_m == after.reach_m && before.category == after.category
+    }
+
     /// The offer by itself, as it is now.
     pub fn offer(&mut self, wire: &dyn Wire) -> Option<Bytes> {
         if self.offer.is_none() {
@@ -172,6 +179,14 @@ impl Entry {
             self.pulse.viewers.fetch_sub(1, Ordering::Relaxed);
         }
         true
+    }
+
+    /// Ends everybody's watching; gives those who did.
+    pub fn unwatch_all(&mut self) -> Vec<u32> {
+        let watchers = std::mem::take(&mut self.watchers);
+        let follow = self.followers.iter().filter(|follower| has(&watchers, follower.slot)).count();
+        self.pulse.viewers.fetch_sub((watchers.len() - follow) as u32, Ordering::Relaxed);
+        watchers
     }
 
     /// Lets a session follow the channel.

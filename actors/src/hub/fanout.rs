@@ -3,7 +3,7 @@
 use super::board::Entry;
 use super::outbox::{Kind, Lane};
 use super::session::{Seat, Sink};
-use super::shard::{Shard, cork, deliver};
+use super::shard::{Shard, deliver};
 use super::slab::{drop_key, has, put};
 use super::wire::{Channel, Published, Sales};
 use crate::feed::{GoneReason, LiveOffer, Update};
@@ -53,12 +53,16 @@ impl<S: Sink> Shard<S> {
         if old {
             return;
         }
-        if let Some(before) = entry.shown.take() {
-            self.cells.hide(key, &before.cover);
-        }
+        let stays = live && entry.is_shown_as(offer);
+        let before = if stays { None } else { entry.shown.take() };
         entry.gone = None;
         entry.set(offer.record.clone(), Some(&published.nearby));
-        if live {
+        if let Some(before) = before {
+            self.cells.hide(key, &before.cover);
+        }
+        if stays {
+            self.tell_watchers(key, Kind::Offer, &published.nearby);
+        } else if live {
             entry.show(offer);
             self.cells.show(key, &offer.cover);
             self.reseat(key, offer, published);
@@ -72,7 +76,6 @@ impl<S: Sink> Shard<S> {
     fn reseat(&mut self, key: u32, offer: &LiveOffer, published: &Published) {
         let now = self.timers.now();
         let candidates = self.cells.sessions_for(&offer.cover);
-        let corked = &mut self.corked;
         let Some(entry) = self.board.get_mut(key) else { return };
         let (mut written, mut conflated) = (0, 0);
         let mut left: Option<Bytes> = None;
@@ -80,7 +83,7 @@ impl<S: Sink> Shard<S> {
             let Some(session) = self.sessions.get_mut(slot) else { continue };
             if session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, true)) {
                 let what = (key, Lane::Nearby, Kind::Offer);
-                cork(corked, slot, session, now);
+                self.corks.cork(&self.inbox, slot, session, now);
                 let (w, c) = deliver(session, &published.nearby, what, false, now);
                 (written, conflated) = (written + w, conflated + c);
                 continue;
@@ -104,7 +107,7 @@ impl<S: Sink> Shard<S> {
                 entry.watch(slot);
                 put(&mut session.shown, key);
                 let what = (key, Lane::Nearby, Kind::Offer);
-                cork(corked, slot, session, now);
+                self.corks.cork(&self.inbox, slot, session, now);
                 let (w, c) = deliver(session, &published.nearby, what, true, now);
                 (written, conflated) = (written + w, conflated + c);
             }
@@ -113,7 +116,6 @@ impl<S: Sink> Shard<S> {
     }
 
     fn apply_stock(&mut self, id: PromotionId, counters: (u64, u32, u32), published: &Arc<Published>) {
-        let now = self.timers.now();
         let (v, remaining, held) = counters;
         let Some(key) = self.board.key(id) else { return };
         let Some(entry) = self.board.get_mut(key) else { return };
@@ -121,17 +123,23 @@ impl<S: Sink> Shard<S> {
             return;
         }
         entry.count(v, remaining, held, published);
+        self.tell_watchers(key, Kind::Stock, &published.nearby);
+        self.tell_followers(key, Kind::Stock, v);
+    }
+
+    /// Tells everybody who is shown it; who that is has not changed.
+    fn tell_watchers(&mut self, key: u32, kind: Kind, frame: &Bytes) {
+        let now = self.timers.now();
+        let Some(entry) = self.board.get(key) else { return };
         let (mut written, mut conflated) = (0, 0);
         for slot in &entry.watchers {
             if let Some(session) = self.sessions.get_mut(*slot) {
-                let what = (key, Lane::Nearby, Kind::Stock);
-                cork(&mut self.corked, *slot, session, now);
-                let (w, c) = deliver(session, &published.nearby, what, false, now);
+                self.corks.cork(&self.inbox, *slot, session, now);
+                let (w, c) = deliver(session, frame, (key, Lane::Nearby, kind), false, now);
                 (written, conflated) = (written + w, conflated + c);
             }
         }
         self.wrote(written, conflated);
-        self.tell_followers(key, Kind::Stock, v);
     }
 
     fn apply_gone(&mut self, id: PromotionId, v: u64, reason: GoneReason, published: &Arc<Published>) {
@@ -154,8 +162,7 @@ impl<S: Sink> Shard<S> {
         }
         entry.gone = Some(published.clone());
         let mut written = 0;
-        for slot in entry.watchers.clone() {
-            entry.unwatch(slot);
+        for slot in entry.unwatch_all() {
             let Some(session) = self.sessions.get_mut(slot) else { continue };
             drop_key(&mut session.shown, key);
             if !session.unmark(key, Lane::Nearby) {

@@ -8,6 +8,7 @@ use crate::feed::Update;
 use flash_domain::ids::{ClaimId, FamilyId, PromotionId, StoreId, UserId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Something that concerns sessions rather than promotions.
@@ -82,14 +83,30 @@ pub struct Delivery {
     pub lost_orders: bool,
 }
 
+impl Delivery {
+    /// Adds what came later.
+    pub fn join(&mut self, later: Self) {
+        self.updates.extend(later.updates);
+        self.claims.extend(later.claims);
+        self.orders.extend(later.orders);
+        self.lost_claims |= later.lost_claims;
+        self.lost_orders |= later.lost_orders;
+    }
+}
+
 /// The queue of one hub.
 #[derive(Debug, Default)]
-pub struct Inbox(Mutex<State>);
+pub struct Inbox {
+    state: Mutex<State>,
+    /// Whether updates wait; may be looked at between any two sessions.
+    updates: AtomicBool,
+}
 
 impl Inbox {
     /// Puts an update in; returns whether the hub has to be told.
     pub fn publish(&self, published: &Arc<Published>) -> bool {
         self.with(|state| {
+            self.updates.store(true, Ordering::Relaxed);
             let id = published.update.promotion_id();
             match state.pending.entry(id) {
                 Entry::Occupied(mut pending) => pending.get_mut().add(published.clone()),
@@ -134,7 +151,7 @@ impl Inbox {
 
     /// How much waits now.
     pub fn len(&self) -> usize {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.order.len() + state.claim_order.len() + state.orders.len()
     }
 
@@ -143,9 +160,16 @@ impl Inbox {
         self.len() == 0
     }
 
+    /// Whether updates wait. One that is published right now may be missed.
+    pub fn has_updates(&self) -> bool {
+        self.updates.load(Ordering::Relaxed)
+    }
+
     /// Takes everything out.
     pub fn take(&self) -> Delivery {
-        let mut state = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.updates.store(false, Ordering::Relaxed);
+        let mut state = std::mem::take(&mut *state);
         let mut delivery = Delivery {
             orders: state.orders,
             lost_claims: state.lost_claims,
@@ -160,7 +184,7 @@ impl Inbox {
     }
 
     fn with(&self, change: impl FnOnce(&mut State)) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
         !std::mem::replace(&mut state.told, true)
     }

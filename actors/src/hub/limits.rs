@@ -37,3 +37,6 @@ pub const TOPICS_MAX: usize = 128;
 pub const INBOX_CLAIMS_MAX: usize = 65_536;
 /// Orders (revocations, staff) that may wait for one hub; beyond, all of its sessions are made to connect again.
 pub const INBOX_ORDERS_MAX: usize = 16_384;
+
+/// How often the hub looks for more updates before it writes those that it has to the sessions.
+pub const ROUNDS_MAX: usize = 4;

@@ -6,6 +6,7 @@
 use super::limits::WAITING_BYTES_MAX;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// Which of a promotion's channels a mark is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,13 +51,44 @@ pub enum Next {
     Fill(u32, Lane, Kind),
 }
 
+/// Hashes the board's keys, which nobody outside chooses: small and dense, one multiplication spreads them.
+#[derive(Debug, Default)]
+struct KeyHasher(u64);
+
+impl KeyHasher {
+    fn mix(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.mix(u64::from(*byte)));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.mix(u64::from(value));
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.mix(value as u64);
+    }
+}
+
+/// Marks that a gathering has room for from the beginning: most have no more.
+const GATHERED: usize = 8;
+
 /// Everything that waits for one socket.
 #[derive(Debug)]
 pub struct Outbox {
     /// What is left of the frames that were written in part. Goes first, always.
     rest: Bytes,
     queue: VecDeque<Item>,
-    marks: HashMap<(u32, Lane), Mark>,
+    marks: HashMap<(u32, Lane), Mark, BuildHasherDefault<KeyHasher>>,
     /// Bytes of counted frames in the queue.
     waiting_bytes: usize,
     tickets: u32,
@@ -70,11 +102,19 @@ impl Outbox {
         Self {
             rest,
             queue: VecDeque::new(),
-            marks: HashMap::new(),
+            marks: HashMap::default(),
             waiting_bytes: 0,
             tickets: 0,
             progress_at: now,
         }
+    }
+
+    /// Starts to gather: several marks are to come.
+    pub fn gathering(now: u64) -> Self {
+        let mut outbox = Self::new(Bytes::new(), now);
+        outbox.queue.reserve(GATHERED);
+        outbox.marks.reserve(GATHERED);
+        outbox
     }
 
     /// Adds a frame that counts against the bound; returns whether there was room.

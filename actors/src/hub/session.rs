@@ -215,7 +215,7 @@ impl<S: Sink> Session<S> {
     pub fn cork(&mut self, now: u64) -> bool {
         let corks = self.outbox.is_none() && self.ending.is_none();
         if corks {
-            self.outbox = Some(Box::new(Outbox::new(Bytes::new(), now)));
+            self.outbox = Some(Box::new(Outbox::gathering(now)));
         }
         corks
     }
@@ -240,15 +240,20 @@ impl<S: Sink> Session<S> {
     pub fn flush(&mut self, fill: &mut impl Fill, scratch: &mut Vec<u8>, now: u64) {
         let Some(mut outbox) = self.outbox.take() else { return };
         for _ in 0..WRITES_IN_A_ROW_MAX {
-            let bytes = gather(&mut outbox, fill, scratch);
+            let alone = gather(&mut outbox, fill, scratch);
+            let bytes = alone.as_deref().unwrap_or(scratch);
             if bytes.is_empty() {
                 return;
             }
-            match self.sink.try_write(&bytes) {
-                Ok(n) => outbox.wrote(bytes.slice(n..), now),
+            let rest = |from| match &alone {
+                Some(frame) => frame.slice(from..),
+                None => Bytes::copy_from_slice(&scratch[from..]),
+            };
+            match self.sink.try_write(bytes) {
+                Ok(n) => outbox.wrote(rest(n), now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let progress_at = outbox.progress_at;
-                    outbox.wrote(bytes, progress_at);
+                    outbox.wrote(rest(0), progress_at);
                     break;
                 }
                 Err(_) => return self.cut(),
@@ -272,13 +277,13 @@ impl<S: Sink> Session<S> {
     }
 }
 
-/// Collects the next bytes to write: what is left of the last write, else as many frames as fit. A large frame goes by
-/// itself, uncopied.
-fn gather(outbox: &mut Outbox, fill: &mut impl Fill, scratch: &mut Vec<u8>) -> Bytes {
-    if !outbox.rest().is_empty() {
-        return outbox.rest().clone();
-    }
+/// Collects the next bytes to write: what is left of the last write, else as many frames as fit. One by itself, and a
+/// large one always, is given uncopied; several are in `scratch`.
+fn gather(outbox: &mut Outbox, fill: &mut impl Fill, scratch: &mut Vec<u8>) -> Option<Bytes> {
     scratch.clear();
+    if !outbox.rest().is_empty() {
+        return Some(outbox.rest().clone());
+    }
     let mut first = None;
     while scratch.len() < WRITE_BYTES_MAX {
         let frame = match outbox.pop() {
@@ -291,7 +296,7 @@ fn gather(outbox: &mut Outbox, fill: &mut impl Fill, scratch: &mut Vec<u8>) -> B
         };
         if first.is_none() && scratch.is_empty() {
             if frame.len() >= WRITE_BYTES_MAX / 4 {
-                return frame;
+                return Some(frame);
             }
             first = Some(frame);
             continue;
@@ -301,8 +306,5 @@ fn gather(outbox: &mut Outbox, fill: &mut impl Fill, scratch: &mut Vec<u8>) -> B
         }
         scratch.extend_from_slice(&frame);
     }
-    match first {
-        Some(only) => only,
-        None => Bytes::copy_from_slice(scratch),
-    }
+    first
 }

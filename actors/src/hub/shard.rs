@@ -4,7 +4,8 @@
 //! Knows sockets only as [`Sink`]s and the wire format only as [`Wire`].
 
 use super::board::{Board, FromBoard};
-use super::inbox::{Inbox, Order};
+use super::corks::Corks;
+use super::inbox::{Delivery, Inbox, Order};
 use super::limits::*;
 use super::load::Load;
 use super::outbox::{Kind, Lane};
@@ -44,8 +45,7 @@ pub struct Shard<S> {
     pub(super) registrations: u32,
     ping: Bytes,
     scratch: Vec<u8>,
-    /// Sessions whose writes gather while several updates are applied; `None` while each is written at once.
-    pub(super) corked: Option<Vec<u32>>,
+    pub(super) corks: Corks,
 }
 
 impl<S: Sink> Shard<S> {
@@ -66,7 +66,7 @@ impl<S: Sink> Shard<S> {
             generations: 0,
             registrations: 0,
             scratch: Vec::new(),
-            corked: None,
+            corks: Corks::default(),
         }
     }
 
@@ -217,34 +217,41 @@ impl<S: Sink> Shard<S> {
         (self.cells.occupied(), self.board.len())
     }
 
-    /// Applies everything that other threads left in the inbox. A session gets what several updates and claims tell it
-    /// in one write.
+    /// Applies everything that other threads left in the inbox, and what they add meanwhile. A session gets what several
+    /// updates and claims tell it in one write.
     pub fn take_in(&mut self) {
-        let delivery = self.inbox.take();
         let hubs = self.hubs.clone();
-        hubs.counts().inbox_depths.add((delivery.updates.len() + delivery.claims.len()) as u64);
-        self.corked = (delivery.updates.len() > 1).then(Vec::new);
-        for published in &delivery.updates {
-            self.apply(published);
+        let mut all = Delivery::default();
+        for _ in 0..ROUNDS_MAX {
+            let delivery = self.inbox.take();
+            hubs.counts().inbox_depths.add((delivery.updates.len() + delivery.claims.len()) as u64);
+            self.corks.begin(delivery.updates.len() > 1);
+            for published in &delivery.updates {
+                self.apply(published);
+            }
+            all.join(delivery);
+            if !self.corks.gather() || !self.inbox.has_updates() {
+                break;
+            }
         }
         self.uncork();
-        for published in &delivery.updates {
+        for published in &all.updates {
             hubs.counts().delivery_lags.add_time(published.at.elapsed());
         }
-        self.tell_claims(&delivery.claims);
-        for order in delivery.orders {
+        self.tell_claims(&all.claims);
+        for order in all.orders {
             self.obey(order);
         }
-        if delivery.lost_orders {
+        if all.lost_orders {
             self.close_where(Closing::Behind, |_| true);
-        } else if delivery.lost_claims {
+        } else if all.lost_claims {
             self.close_where(Closing::Behind, |session| session.person.is_some());
         }
     }
 
     fn uncork(&mut self) {
         let now = self.timers.now();
-        for slot in self.corked.take().unwrap_or_default() {
+        for slot in self.corks.end() {
             if let Some(session) = self.sessions.get_mut(slot) {
                 let mut fill = FromBoard { board: &mut self.board, wire: &*self.wire };
                 session.uncork(&mut fill, &mut self.scratch, now);
@@ -409,15 +416,6 @@ impl<S: Sink> Shard<S> {
             }
         }
         self.hubs.went(person.user);
-    }
-}
-
-/// Lets a session's writes gather where several updates are applied.
-pub(super) fn cork<S: Sink>(corked: &mut Option<Vec<u32>>, slot: u32, session: &mut Session<S>, now: u64) {
-    if let Some(corked) = corked
-        && session.cork(now)
-    {
-        corked.push(slot);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine's reads, its take-over and the audit, in SQL that both databases understand. How a batch is committed is
 //! each driver's own. Compiled once per driver.
 
-use super::rows::{self, CLAIM, int, text};
+use super::rows::{self, int, text};
 use super::{Adapter, certain, unsure};
 use flash_actors::ports::store::*;
 use flash_actors::ports::{Answer, PortError};
@@ -9,7 +9,6 @@ use flash_domain::ids::{ClaimId, EventId, PromotionId, UserId};
 use flash_domain::promotion::PromotionRecord;
 use flash_domain::time::UnixMillis;
 use futures_util::TryStreamExt;
-use sqlx::AssertSqlSafe;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -26,12 +25,7 @@ impl Adapter {
                 .map_err(unsure)?;
         let Some(raised) = raised.first() else { return Ok(None) };
         let Some(record) = self.fetch_promotion(id).await? else { return Ok(None) };
-        let sql = format!("SELECT {CLAIM} FROM claims WHERE promotion_id = $1");
-        let mut found = sqlx::query(AssertSqlSafe(sql)).bind(id.0).fetch(self.reader());
-        let mut claims = Vec::new();
-        while let Some(row) = found.try_next().await.map_err(certain)? {
-            claims.push(rows::claim(&row)?);
-        }
+        let claims = self.claims_of(id).await?;
         Ok(Some(Loaded {
             record,
             claims,

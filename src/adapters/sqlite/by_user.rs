@@ -6,9 +6,8 @@
 //! table is complete; at the start the claims beyond it are read again. Relies on one serving process per file
 //! (`super::super::lock`).
 
-use super::super::errors::certain;
+use super::bulk::Bulk;
 use flash_actors::ports::PortError;
-use sqlx::{Row, SqlitePool};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
@@ -51,20 +50,9 @@ impl ByUser {
     ///
     /// # Errors
     /// The database's.
-    pub async fn load(pool: &SqlitePool) -> Result<Self, PortError> {
-        let newer = sqlx::query(
-            "SELECT user_id, position FROM claims WHERE position > (SELECT position FROM claims_by_user_mark) \
-             ORDER BY position",
-        )
-        .fetch_all(pool)
-        .await
-        .map_err(certain)?;
-        let mut made = Vec::with_capacity(newer.len());
-        for row in &newer {
-            made.push((row.try_get(0).map_err(certain)?, row.try_get(1).map_err(certain)?));
-        }
+    pub async fn load(bulk: &Bulk) -> Result<Self, PortError> {
         let by_user = Self::default();
-        by_user.note(&made);
+        by_user.note(&bulk.beyond_the_mark().await?);
         Ok(by_user)
     }
 

@@ -24,7 +24,7 @@ impl Adapter {
 
     /// The part of the index by shopper that is in memory, read at its first use.
     async fn by_user(&self) -> Result<&ByUser, PortError> {
-        self.by_user.get_or_try_init(|| ByUser::load(&self.read)).await
+        self.by_user.get_or_try_init(|| ByUser::load(&self.bulk)).await
     }
 
     /// What `OWN_CLAIMS` needs beside the shopper's id.

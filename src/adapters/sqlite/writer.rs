@@ -5,16 +5,14 @@
 
 use super::by_user::Slice;
 use super::checkpoint::Checkpoints;
-use crate::adapters::errors::sqlite_passes;
+use super::plain::{Place, certain, commit_failed};
 use flash_actors::ports::PortError;
 use flash_actors::ports::store::{Commit, Committed, OutboxEvent};
 use flash_domain::claim::Claim;
 use rusqlite::{Connection, Error, params};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -44,17 +42,6 @@ pub struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How a connection of the writer is set up.
-#[derive(Clone)]
-pub struct Place {
-    /// The file.
-    pub path: PathBuf,
-    /// `PRAGMA name = value`.
-    pub pragmas: &'static [(&'static str, &'static str)],
-    /// How long a statement waits for another process's lock on the file.
-    pub busy_timeout: Duration,
-}
-
 impl Writer {
     /// Starts the thread. It opens its connection with the first job.
     ///
@@ -63,7 +50,7 @@ impl Writer {
     pub fn start(place: Place) -> std::io::Result<Self> {
         let (jobs, inbox) = channel();
         let other = place.clone();
-        let checkpoints = Checkpoints::start(move || open(&other))?;
+        let checkpoints = Checkpoints::start(move || other.open())?;
         let thread = std::thread::Builder::new()
             .name("sqlite-commits".to_owned())
             .spawn(move || work(&place, &inbox, &checkpoints))?;
@@ -96,7 +83,7 @@ fn work(place: &Place, inbox: &Receiver<(Job, Answer)>, checkpoints: &Checkpoint
     while let Ok((job, answer)) = inbox.recv() {
         let open = match connection.take() {
             Some(open) => Ok(open),
-            None => open(place).inspect(Checkpoints::watch).map_err(|error| certain(&error)),
+            None => place.open().inspect(Checkpoints::watch).map_err(|error| certain(&error)),
         };
         let result = open.and_then(|mut open| {
             let (result, usable) = transact(&mut open, job);
@@ -111,22 +98,6 @@ fn work(place: &Place, inbox: &Receiver<(Job, Answer)>, checkpoints: &Checkpoint
             checkpoints.after_commit(open);
         }
     }
-}
-
-/// Pages that the committing connection keeps, in KiB: those that commits write again and again. More would be found by
-/// nobody, cost fresh memory for every page that is ever written, and be walked whole whenever a page is split in the
-/// middle of the file.
-const CACHE_KIB: i64 = 4_096;
-
-fn open(Place { path, pragmas, busy_timeout }: &Place) -> Result<Connection, Error> {
-    let connection = Connection::open(Path::new(path))?;
-    connection.busy_timeout(*busy_timeout)?;
-    for (name, value) in *pragmas {
-        connection.pragma_update(None, name, value)?;
-    }
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    Ok(connection)
 }
 
 /// The job's outcome, and whether the connection may be used again. After an unknown outcome nobody asks what state it
@@ -292,27 +263,4 @@ fn note_events(connection: &Connection, events: &[OutboxEvent]) -> Result<(), Er
             ])?;
     }
     Ok(())
-}
-
-/// An error before COMMIT: nothing of the transaction is there.
-fn certain(error: &Error) -> PortError {
-    match primary_code(error) {
-        Some(code) if sqlite_passes(code) => PortError::Unavailable(error.to_string()),
-        _ => PortError::Broken(error.to_string()),
-    }
-}
-
-/// An error of COMMIT: busy means not committed; anything else leaves open what reached the disk.
-fn commit_failed(error: &Error) -> PortError {
-    match primary_code(error) {
-        Some(5 | 6) => certain(error),
-        _ => PortError::OutcomeUnknown(error.to_string()),
-    }
-}
-
-fn primary_code(error: &Error) -> Option<i32> {
-    match error {
-        Error::SqliteFailure(cause, _) => Some(cause.extended_code & 0xff),
-        _ => None,
-    }
 }
