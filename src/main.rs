@@ -94,7 +94,15 @@ enum JobCommand {
     },
 }
 
+/// Takes memory in small pages only. To clear a huge one takes milliseconds in a virtual machine whose host has to find
+/// it first, and whatever starts on that thread in the meantime is late. Measured: docs/decisions/0011-claims.md.
+fn do_without_huge_pages() {
+    #[cfg(target_os = "linux")]
+    let _as_before = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 fn main() -> ExitCode {
+    do_without_huge_pages();
     let command = CommandLine::parse().command;
     let system = actix_rt::System::new();
     let result = system.block_on(async move {

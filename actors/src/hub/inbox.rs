@@ -167,9 +167,11 @@ impl Inbox {
 
     /// Takes everything out.
     pub fn take(&self) -> Delivery {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        self.updates.store(false, Ordering::Relaxed);
-        let mut state = std::mem::take(&mut *state);
+        let mut state = {
+            let mut waiting = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            self.updates.store(false, Ordering::Relaxed);
+            std::mem::take(&mut *waiting)
+        };
         let mut delivery = Delivery {
             orders: state.orders,
             lost_claims: state.lost_claims,
