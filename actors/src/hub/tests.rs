@@ -98,11 +98,19 @@ struct Pipe {
     out: Vec<u8>,
     woken: usize,
     writes: usize,
+    /// What other threads publish as soon as this socket is written to.
+    meanwhile: Vec<(Arc<Inbox>, Update)>,
 }
 
 impl Socket {
     fn open() -> Self {
-        Self(Rc::new(RefCell::new(Pipe { room: usize::MAX, out: Vec::new(), woken: 0, writes: 0 })))
+        Self(Rc::new(RefCell::new(Pipe {
+            room: usize::MAX,
+            out: Vec::new(),
+            woken: 0,
+            writes: 0,
+            meanwhile: Vec::new(),
+        })))
     }
     fn room(&self, bytes: usize) {
         self.0.borrow_mut().room = bytes;
@@ -128,6 +136,9 @@ impl Sink for Socket {
         }
         wire.writes += 1;
         wire.out.extend_from_slice(&bytes[..count]);
+        for (inbox, update) in wire.meanwhile.drain(..) {
+            inbox.publish(&Arc::new(super::wire::Published::new(update, &Lines)));
+        }
         Ok(count)
     }
     fn wake(&self) {

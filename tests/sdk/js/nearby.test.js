@@ -169,8 +169,12 @@ test('moving tells what entered and what left, publications before the reply', a
   const { type, id, reason } = nearby.publications.at(-1);
   assert.deepEqual({ type, id, reason }, { type: 'gone', id: promotion.id, reason: 'left' });
 
+  // The cancellation is answered when it is durable, which may be a moment before this session's worker knows.
+  const channel = client.channel(`promotion:${promotion.id}`);
+  await channel.subscribed();
   const count = nearby.publications.length;
   await scene.act(promotion, 'cancel');
+  await channel.unsubscribed();
   await client.rpc('move', { location: north(0) });
   assert.equal(nearby.publications.length, count, 'one gone for one showing');
 });

@@ -56,6 +56,48 @@ fn i26_updates_that_wait_together_go_out_in_one_write() {
 }
 
 #[test]
+fn i26_updates_that_arrive_while_one_is_written_join_it_where_it_is_not_written_yet() {
+    let mut scene = Scene::new();
+    for id in 1..=3 {
+        scene.publish(offer(id, 1));
+    }
+    let sockets: Vec<Socket> = (0..200).map(|_| scene.nearby(0.0, 5_000.0).1).collect();
+    let meanwhile = [offer(2, 2), stock(3, 2, 9), gone(1, 3, GoneReason::Ended)];
+    sockets[0].0.borrow_mut().meanwhile =
+        meanwhile.into_iter().map(|update| (scene.inbox.clone(), update)).collect();
+    scene.publish(offer(1, 2));
+    let told: Vec<Vec<String>> = sockets.iter().map(Socket::lines).collect();
+    let writes: Vec<usize> = sockets.iter().map(|socket| socket.0.borrow().writes).collect();
+    assert_eq!(told[0], ["offer 1:2", "offer 2:2", "stock 3:2 9", "gone 1:3 Ended"]);
+    assert_eq!(
+        told[199],
+        ["offer 2:2", "stock 3:2 9", "gone 1:3 Ended"],
+        "seen live before, so told that it is gone"
+    );
+    let apart = writes.iter().filter(|writes| **writes > 1).count();
+    assert!((1..64).contains(&apart), "{apart} of 200 sessions were written to more than once");
+    scene.publish(stock(3, 3, 8));
+    assert!(sockets.iter().all(|socket| socket.lines() == ["stock 3:3 8"]), "nothing gathers any more");
+}
+
+#[test]
+fn i25_an_edit_that_moves_no_border_is_told_to_those_who_see_it_and_to_nobody_else() {
+    let mut scene = Scene::new();
+    scene.publish(offer(1, 1));
+    let (_, near, _) = scene.nearby(0.0, 5_000.0);
+    let (_, far, _) = scene.nearby(2_500.0, 5_000.0);
+    scene.publish(offer(1, 2));
+    assert_eq!((near.lines(), far.lines()), (vec!["offer 1:2".to_owned()], vec![]));
+    let mut wider = record(1, 3, Status::Live, 3_000);
+    scene.publish(offer_of(wider.clone()));
+    assert_eq!((near.lines(), far.lines()), (vec!["offer 1:3".to_owned()], vec!["offer 1:3".to_owned()]));
+    wider.counters.v = 4;
+    wider.terms.category = Some("another".to_owned());
+    scene.publish(offer_of(wider));
+    assert_eq!(near.lines(), ["offer 1:4"]);
+}
+
+#[test]
 fn i26_an_older_update_is_not_told() {
     let mut scene = Scene::new();
     scene.publish(offer(1, 5));
