@@ -79,6 +79,9 @@ test('preferences are kept, and what is not wanted does not come', async () => {
   await owner.page.goto(`/merchant/stores/${store.id}/notifications`);
   await shows(owner.page.getByTestId('people-notified'), /^[1-9]/);
   await shows(owner.page.getByTestId('notification-stats'), 'A sale started');
+  // A month of days, the last of which is today's.
+  assert.equal(await owner.page.locator('.days i').count(), 30);
+  assert.equal(await owner.page.locator('.days i').last().getAttribute('data-none'), 'false');
   await owner.page.getByRole('button', { name: 'Español' }).click();
   await shows(owner.page.getByTestId('notification-stats'), 'Empezó una oferta');
   await accessible(owner.page, 'notification statistics');

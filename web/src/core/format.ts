@@ -73,6 +73,7 @@ export function countdown(seconds: number): string {
 const dates = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'short' }));
 const seconds = computed(() => new Intl.DateTimeFormat(locale.value, { timeStyle: 'medium' }));
 const days = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'short', timeStyle: 'short' }));
+const calendar = computed(() => new Intl.DateTimeFormat(locale.value, { day: 'numeric', month: 'short', timeZone: 'UTC' }));
 const times = computed(() => new Intl.DateTimeFormat(locale.value, { timeStyle: 'short' }));
 
 export function dateTime(time: string): string {
@@ -84,6 +85,11 @@ export function recent(at: string): string {
   const moment = new Date(at);
   const isToday = moment.toDateString() === new Date().toDateString();
   return (isToday ? seconds : days).value.format(moment);
+}
+
+/** `2026-11-24` as a day of the calendar, whatever the reader's time zone. */
+export function calendarDay(day: string): string {
+  return day && calendar.value.format(new Date(`${day}T00:00:00Z`));
 }
 
 export function time(at: string): string {

@@ -2,7 +2,8 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { get } from '../../core/api';
-import { count } from '../../core/format';
+import { now } from '../../core/clock';
+import { calendarDay, count } from '../../core/format';
 import type { Store } from '../../core/types';
 import { Refused } from '../../ui/kit';
 import { m } from './words';
@@ -39,6 +40,18 @@ function Table({ title, numbers }: { title: string; numbers: Record<string, numb
   );
 }
 
+const DAYS = 30;
+const DAY_MS = 86_400_000;
+
+/** Every day of the last thirty, in UTC as the server counts, also those on which nothing was sent. */
+function month(by_day: Stats['by_day']): Stats['by_day'] {
+  const totals = new Map(by_day.map(({ day, total }) => [day, total]));
+  return Array.from({ length: DAYS }, (_, index) => {
+    const day = new Date(now() - (DAYS - 1 - index) * DAY_MS).toISOString().slice(0, 10);
+    return { day, total: totals.get(day) ?? 0 };
+  });
+}
+
 export function NotificationStats({ store }: { store: Store }) {
   const stats = useSignal<Stats | null>(null);
   const failure = useSignal<unknown>(null);
@@ -47,7 +60,7 @@ export function NotificationStats({ store }: { store: Store }) {
   }, [store.id]);
   const found = stats.value;
   if (!found) return <Refused error={failure.value} />;
-  const daily = [...found.by_day].sort((a, b) => a.day.localeCompare(b.day));
+  const daily = month(found.by_day);
   const most = Math.max(1, ...daily.map(({ total }) => total));
   return (
     <div class="stack" data-testid="notification-stats">
@@ -61,15 +74,20 @@ export function NotificationStats({ store }: { store: Store }) {
           <dd data-testid="people-notified">{count(found.unique_users)}</dd>
         </div>
       </dl>
-      {daily.length === 0 && <p class="notice">{m('notifications.none')}</p>}
-      {daily.length > 0 && (
+      {found.by_day.length === 0 && <p class="notice">{m('notifications.none')}</p>}
+      {found.by_day.length > 0 && (
         <>
           <section class="card padded stack">
             <h2>{m('notifications.by-day')}</h2>
-            <div class="days" role="img" aria-label={daily.map(({ day, total }) => `${day}: ${total}`).join(', ')}>
+            <div class="days" role="img" aria-label={found.by_day.map(({ day, total }) => `${calendarDay(day)}: ${count(total)}`).join(', ')}>
               {daily.map(({ day, total }) => (
-                <i key={day} title={`${day}: ${total}`} style={{ height: `${(100 * total) / most}%` }} />
+                <i key={day} data-none={total === 0} title={`${calendarDay(day)}: ${count(total)}`} style={{ height: `${(100 * total) / most}%` }} />
               ))}
+            </div>
+            <div class="row apart" aria-hidden="true">
+              <span>{calendarDay(daily[0]?.day ?? '')}</span>
+              <span>{m('notifications.most', { n: count(most) })}</span>
+              <span>{calendarDay(daily.at(-1)?.day ?? '')}</span>
             </div>
           </section>
           <div class="charts">

@@ -61,7 +61,7 @@ export function Sales({ store, series }: { store: Store; series?: string }) {
         <a class="card sale" key={sale.id} href={`/merchant/promotions/${sale.id}`} data-testid="sale" data-status={sale.status}>
           <Tile name={sale.product_name} image={sale.image_url} />
           <div class="stack tight">
-            <div class="row">
+            <div class="row wrap names">
               <h3 class="clip">{sale.product_name}</h3>
               <span class={`badge ${TONE[sale.status]}`}>{m(`status.${sale.status}`)}</span>
               {sale.series_id && <span class="badge">{m('board.daily')}</span>}

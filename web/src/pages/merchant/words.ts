@@ -184,6 +184,7 @@ export const m = words({
   'notifications.by-status': ['By status', 'Por estado'],
   'notifications.by-type': ['By type', 'Por tipo'],
   'notifications.by-day': ['By day', 'Por día'],
+  'notifications.most': ['at most {n} a day', 'máximo {n} al día'],
   'notification.sale_started': ['A sale started', 'Empezó una oferta'],
   'notification.ending_soon': ['Ending soon', 'Termina pronto'],
   'notification.back_in_stock': ['Back in stock', 'Hay otra vez'],
