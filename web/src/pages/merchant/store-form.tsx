@@ -43,9 +43,16 @@ function StoreForm({ store, submit, save }: { store?: Store | undefined; submit:
         label={m('stores.timezone')}
         name="timezone"
         required
+        list="time-zones"
+        autocomplete="off"
         defaultValue={store?.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone}
         error={errors['/timezone']}
       />
+      <datalist id="time-zones">
+        {Intl.supportedValuesOf('timeZone').map((zone) => (
+          <option key={zone} value={zone} />
+        ))}
+      </datalist>
       <p class="legend">{m('stores.place')}</p>
       <PickMap label={m('stores.place')} place={place.value} onPick={(next) => (place.value = next)} />
       <div class="columns">
