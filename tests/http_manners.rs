@@ -165,3 +165,34 @@ async fn refusals_are_described() {
         assert!(text.contains(&format!("`{code}`")), "{method} {path}: {status} {code}");
     }
 }
+
+/// Who claims too often is told so and keeps the connection: a crowd that comes again does not have to connect again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_claims_too_often_keeps_the_connection() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let sale = server.launch(&shop, json!({"stock": 1})).await;
+    let token = server.shoppers(1).await.remove(0);
+    let address = server.base.strip_prefix("http://").unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "POST /api/v1/promotions/{sale}/claims HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+         Idempotency-Key: one\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    let (mut too_often, mut after) = (0, 0);
+    let mut bytes = vec![0; 64 * 1024];
+    // The last of these is only asked to see that somebody still answers.
+    for _ in 0..5_000 {
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let read = socket.read(&mut bytes).await.unwrap();
+        assert!(read > 0, "the connection was closed after {too_often} answers");
+        let answer = String::from_utf8_lossy(&bytes[..read]).to_ascii_lowercase();
+        after += u32::from(too_often > 0);
+        too_often += u32::from(answer.starts_with("http/1.1 429 "));
+        assert!(!answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        if after == 3 {
+            break;
+        }
+    }
+    assert_eq!(after, 3, "{too_often} answers were 429");
+}

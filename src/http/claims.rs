@@ -113,7 +113,11 @@ impl Ask<'_> {
 pub async fn create(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
-    ask.claim_rate(&principal)?;
+    if let Err(too_often) = ask.claim_rate(&principal) {
+        // An answer before the body would cost the connection, and a crowd that has to come again would have to connect, too.
+        let _unneeded = ask.body(payload).await;
+        return Err(too_often);
+    }
     let promotion_id: PromotionId = ask.id("id")?;
     // Only a bad request pays for the look-up; a good one learns from the engine.
     let fields = match read_claim(&ask, payload).await {
