@@ -63,6 +63,7 @@ pub fn counters(server: SocketAddr, token: &str, before: &Versions, history: &mu
         let last = Final {
             sale: index,
             status: answer.get("status").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            stock: count("stock")?,
             remaining: count("remaining")?,
             held: count("held")?,
             sold: count("sold")?,

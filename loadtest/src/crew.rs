@@ -62,7 +62,7 @@ pub fn share(plan: &Plan, count: u32) -> Vec<Plan> {
             own.scene.connections = plan.scene.connections.div_ceil(count);
             for flow in own.phases.iter_mut().flat_map(|phase| &mut phase.flows) {
                 // What merchants do, the first one does alone.
-                if !matches!(flow.operation, crate::history::Kind::Update | crate::history::Kind::Launch) {
+                if !flow.operation.is_merchants() {
                     flow.rate /= f64::from(count);
                     flow.rate_to = flow.rate_to.map(|rate| rate / f64::from(count));
                 }

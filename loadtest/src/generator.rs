@@ -270,7 +270,7 @@ impl<'a> Generator<'a> {
         for _ in 0..IN_A_ROW_MAX {
             let now_us = self.clock.now_us();
             let Some((due_us, task)) = self.agenda.pop(now_us) else { return Ok(()) };
-            if let Task::Flow(_) | Task::Follow { .. } = task {
+            if let Task::Flow(_) | Task::Follow { .. } | Task::Resume { .. } = task {
                 self.lateness_us.saturating_record(u64::try_from(now_us - due_us).unwrap_or(0));
             }
             match task {
@@ -279,6 +279,7 @@ impl<'a> Generator<'a> {
                 Task::Follow { kind, claim, shopper, sale } => {
                     self.follow(kind, claim, shopper, sale, due_us)
                 }
+                Task::Resume { sale } => self.set_paused(Kind::Resume, sale, due_us),
                 Task::Return(session) => self.come_back(session)?,
                 Task::Drip(session) => {
                     if self.fleet.drip(session) {
@@ -301,7 +302,7 @@ impl<'a> Generator<'a> {
         let shoppers = self.plan.shoppers.len();
         self.flows.clear();
         for (flow, described) in phase.flows.iter().enumerate() {
-            let merchants = matches!(described.operation, Kind::Update | Kind::Launch);
+            let merchants = described.operation.is_merchants();
             if merchants && self.plan.worker > 0 {
                 continue;
             }
@@ -465,7 +466,7 @@ impl<'a> Generator<'a> {
             key: 0,
             quantity: 0,
             claim: None,
-            price: None,
+            change: None,
             v: None,
             location: None,
             intended_us,

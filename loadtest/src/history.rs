@@ -32,8 +32,12 @@ pub enum Kind {
     Cancel,
     /// The redemption of a confirmed claim at the store.
     Redeem,
-    /// A new price of a sale.
+    /// A change of a sale's terms.
     Update,
+    /// A sale accepts nothing for a while.
+    Pause,
+    /// It accepts claims again.
+    Resume,
     /// A new sale.
     Launch,
     /// A search around a point.
@@ -55,11 +59,19 @@ impl Kind {
             Self::Cancel => "cancel",
             Self::Redeem => "redeem",
             Self::Update => "update",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
             Self::Launch => "launch",
             Self::Search => "search",
             Self::Move => "move",
             Self::Connect => "connect",
         }
+    }
+
+    /// Tells whether merchants do it.
+    #[must_use]
+    pub fn is_merchants(self) -> bool {
+        matches!(self, Self::Update | Self::Pause | Self::Resume | Self::Launch)
     }
 
     /// Tells whether it asks for units of a sale.
@@ -88,6 +100,22 @@ pub struct Told {
     pub created_us: Micros,
     /// When the hold ends; `None` = confirmed at once.
     pub hold_expires_us: Option<Micros>,
+}
+
+/// What a merchant changes about a sale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The price of a unit, in minor units.
+    Price(i64),
+    /// The units.
+    Stock(u32),
+    /// The first moment without claims.
+    Ends(Micros),
+    /// Metres within which one may claim; `None` = anywhere.
+    ClaimWithin(Option<u32>),
+    /// Units that one shopper may have.
+    Limit(Option<u32>),
 }
 
 /// How an operation ended.
@@ -129,8 +157,8 @@ pub struct Operation {
     pub quantity: u32,
     /// The claim that is acted on.
     pub claim: Option<Uuid>,
-    /// The price that an update sets, in minor units.
-    pub price: Option<i64>,
+    /// What an update changes.
+    pub change: Option<Change>,
     /// The promotion's version that an update was answered with.
     pub v: Option<u64>,
     /// Where the shopper said to be.
@@ -201,6 +229,10 @@ pub struct Sale {
     pub reach_m: f64,
     /// Seconds that a claim stays held.
     pub hold_seconds: u32,
+    /// Metres within which one may claim; `None` = anywhere.
+    pub claim_within_m: Option<f64>,
+    /// The segments that it is for; empty = everybody.
+    pub segments: Vec<String>,
 }
 
 /// What a live session was told or said.
@@ -255,6 +287,8 @@ pub struct Final {
     pub sale: u32,
     /// Its state.
     pub status: String,
+    /// Units.
+    pub stock: u32,
     /// Units that could be claimed.
     pub remaining: u32,
     /// Units held.

@@ -5,7 +5,9 @@
 
 mod claims;
 pub mod delivery;
+mod shoppers;
 mod stock;
+mod terms;
 
 use std::collections::BTreeMap;
 
@@ -79,10 +81,13 @@ impl Verdict {
 pub fn judge(history: &History) -> Verdict {
     let mut verdict = Verdict::default();
     let book = claims::Book::of(history);
-    claims::judge(history, &book, &mut verdict);
-    stock::judge(history, &book, &mut verdict);
+    let terms = terms::Terms::of(history);
+    claims::judge(history, &book, &terms, &mut verdict);
+    stock::judge(history, &book, &terms, &mut verdict);
+    shoppers::judge(history, &book, &terms, &mut verdict);
+    terms::judge(history, &terms, &book.entries.values().collect::<Vec<_>>(), &mut verdict);
     if history.events_dropped == 0 {
-        delivery::judge(history, &mut verdict);
+        delivery::judge(history, &terms, &mut verdict);
     }
     verdict
 }

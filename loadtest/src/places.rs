@@ -45,6 +45,12 @@ fn moved(from: Location, east_m: f64, north_m: f64) -> Location {
     Location { lat, lng }
 }
 
+/// The point so many metres away in a direction, in radians from the east; good to a metre over city distances.
+#[must_use]
+pub fn away(from: Location, away_m: f64, direction: f64) -> Location {
+    moved(from, direction.cos() * away_m, direction.sin() * away_m)
+}
+
 /// A random point of the disk around a point.
 fn scattered(around: Location, radius_m: f64, rng: &mut impl Rng) -> Location {
     let (turn, away) =

@@ -107,6 +107,10 @@ pub struct SaleGroup {
     pub lasts_ms: u64,
     /// Price of a unit, in minor units.
     pub price: i64,
+    /// Metres within which one may claim; absent = anywhere.
+    pub claim_within_m: Option<u32>,
+    /// The segments that it is for (`new`, `regular`, `frequent`); empty = everybody.
+    pub segments: Vec<String>,
 }
 
 impl Default for SaleGroup {
@@ -122,6 +126,8 @@ impl Default for SaleGroup {
             starts_over_ms: 0,
             lasts_ms: 3_600_000,
             price: 59_999,
+            claim_within_m: None,
+            segments: Vec::new(),
         }
     }
 }
@@ -137,11 +143,28 @@ pub enum Arrivals {
     Even,
 }
 
+/// What an `update` changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changed {
+    /// The price.
+    #[default]
+    Price,
+    /// The stock: from half to twice of what it was launched with.
+    Stock,
+    /// The end: some seconds later than it was launched with.
+    Window,
+    /// The claim radius: from a quarter of the reach to all of it, or none.
+    Radius,
+    /// The limit per shopper: 1 to 3, or none.
+    Limit,
+}
+
 /// One stream of operations within a phase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
-    /// What is done: `claim`, `live_claim`, `update`, `launch`, `search` or `move`.
+    /// What is done: `claim`, `live_claim`, `update`, `pause`, `launch`, `search` or `move`.
     pub operation: Kind,
     /// Operations per second at the start of the phase; left out with `each_shopper_once`.
     #[serde(default)]
@@ -167,10 +190,23 @@ pub struct Flow {
     /// How far a `move` goes, in metres.
     #[serde(default = "step_m")]
     pub step_m: f64,
+    /// What an `update` changes, one of these at random; empty = the price.
+    #[serde(default)]
+    pub changes: Vec<Changed>,
+    /// How long a `pause` lasts, in milliseconds.
+    #[serde(default = "pause_ms")]
+    pub pause_ms: u64,
+    /// Claims say where they come from: within 1.5 times the claim radius, half of them close to its boundary.
+    #[serde(default)]
+    pub with_place: bool,
 }
 
 fn one() -> u32 {
     1
+}
+
+fn pause_ms() -> u64 {
+    1_000
 }
 
 fn step_m() -> f64 {
@@ -331,7 +367,7 @@ impl Scenario {
             return wrong("there is no such group of sales");
         }
         match flow.operation {
-            Kind::Confirm | Kind::Cancel | Kind::Redeem | Kind::Connect => {
+            Kind::Confirm | Kind::Cancel | Kind::Redeem | Kind::Resume | Kind::Connect => {
                 wrong("it follows, it has no flow")
             }
             Kind::LiveClaim | Kind::Move if self.scene.sessions == 0 => wrong("it needs sessions"),

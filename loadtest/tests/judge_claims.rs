@@ -99,7 +99,7 @@ fn claims_outside_the_window_are_found() {
 fn a_price_that_was_not_in_force_is_found() {
     let update = Operation {
         kind: Kind::Update,
-        price: Some(400),
+        change: Some(Change::Price(400)),
         key: 0,
         shopper: u32::MAX,
         ..claim(0, 0, START + 2 * SECOND, Outcome::Ok(None))
@@ -208,6 +208,7 @@ fn counters_add_up_to_the_stock_and_to_what_was_sold() {
         let last = Final {
             sale: 0,
             status: "live".to_owned(),
+            stock: 9,
             remaining,
             held: held_units,
             sold,

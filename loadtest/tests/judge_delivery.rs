@@ -82,6 +82,7 @@ fn what_was_left_has_to_go() {
         let last = Final {
             sale: 0,
             status: "live".to_owned(),
+            stock: 10,
             remaining: 10,
             held: 0,
             sold: 0,
@@ -112,6 +113,7 @@ fn what_goes_goes_once_and_not_before_its_time() {
         let last = Final {
             sale: 0,
             status: "ended".to_owned(),
+            stock: 10,
             remaining: 10,
             held: 0,
             sold: 0,
@@ -135,8 +137,16 @@ fn what_goes_goes_once_and_not_before_its_time() {
 fn the_last_state_arrives() {
     let at_rest = |event: Event| {
         let mut history = watched(vec![subscribed(4, 0.0), noted(4, 0.0, offer(2)), noted(4, 1.0, event)]);
-        let last =
-            Final { sale: 0, status: "live".to_owned(), remaining: 8, held: 2, sold: 0, v: 4, at_rest: true };
+        let last = Final {
+            sale: 0,
+            status: "live".to_owned(),
+            stock: 10,
+            remaining: 8,
+            held: 2,
+            sold: 0,
+            v: 4,
+            at_rest: true,
+        };
         history.finals = vec![last];
         history
     };
@@ -155,8 +165,16 @@ fn after_a_cut_what_is_known_counts_on() {
             Event::Subscribed { sent_us: START + 5 * SECOND, location, radius_m, known, offers, gone };
         let start = vec![subscribed(4, 0.0), noted(4, 0.0, offer(2)), noted(4, 4.0, Event::Cut)];
         let mut history = watched([start, vec![noted(4, 5.1, event)]].concat());
-        let last =
-            Final { sale: 0, status: "live".to_owned(), remaining: 8, held: 2, sold: 0, v: 4, at_rest: true };
+        let last = Final {
+            sale: 0,
+            status: "live".to_owned(),
+            stock: 10,
+            remaining: 8,
+            held: 2,
+            sold: 0,
+            v: 4,
+            at_rest: true,
+        };
         history.finals = vec![last];
         history
     };

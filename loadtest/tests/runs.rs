@@ -115,9 +115,22 @@ fn a_drop_starts_no_sale_early() {
 #[test]
 fn a_city_walks_launches_and_lets_holds_end_in_every_way() {
     let small = ["city", "--sessions", "100", "--shoppers", "500", "--time-factor", "0.1"];
-    let report =
-        passes(&small, &["none_beyond_reach", "gone_once", "one_end_per_hold", "one_answer_per_key"]);
-    for operation in ["claim", "live_claim", "confirm", "cancel", "redeem", "move", "launch", "search"] {
+    let shown = ["none_beyond_reach", "gone_once", "one_end_per_hold", "one_answer_per_key"];
+    let may = ["within_claim_radius", "right_segment", "none_while_paused"];
+    let report = passes(&small, &[shown.as_slice(), may.as_slice()].concat());
+    for operation in [
+        "claim",
+        "live_claim",
+        "confirm",
+        "cancel",
+        "redeem",
+        "move",
+        "launch",
+        "search",
+        "update",
+        "pause",
+        "resume",
+    ] {
         assert!(sum(&report, operation, "ok") > 0, "{operation}: {report}");
     }
 }

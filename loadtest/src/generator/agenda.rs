@@ -56,12 +56,24 @@ pub enum Task {
         /// Of which sale.
         sale: u32,
     },
+    /// A sale that was paused goes on.
+    Resume {
+        /// Which.
+        sale: u32,
+    },
     /// A session connects.
     Return(u32),
     /// A one-byte reader reads its byte.
     Drip(u32),
     /// The last phase is over.
     End,
+}
+
+impl Task {
+    /// Tells whether it follows from another one, so that a run waits for it.
+    fn follows(&self) -> bool {
+        matches!(self, Self::Follow { .. } | Self::Resume { .. })
+    }
 }
 
 #[derive(Debug)]
@@ -103,7 +115,7 @@ pub struct Agenda {
 impl Agenda {
     /// Adds a task.
     pub fn add(&mut self, at_us: Micros, task: Task) {
-        self.follows += usize::from(matches!(task, Task::Follow { .. }));
+        self.follows += usize::from(task.follows());
         self.order += 1;
         self.heap.push(Due { at_us, order: self.order, task });
     }
@@ -120,7 +132,7 @@ impl Agenda {
             return None;
         }
         let due = self.heap.pop()?;
-        self.follows -= usize::from(matches!(due.task, Task::Follow { .. }));
+        self.follows -= usize::from(due.task.follows());
         Some((due.at_us, due.task))
     }
 

@@ -6,12 +6,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::history::{Kind, Location, Micros, Outcome, Told};
+use crate::history::{Change, Kind, Location, Micros, Outcome, Told};
 
 /// Reads a time of the wire.
 #[must_use]
 pub fn micros(text: &str) -> Option<Micros> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
+}
+
+/// Writes a time for the wire.
+#[must_use]
+pub fn time(at_us: Micros) -> String {
+    jiff::Timestamp::from_microsecond(at_us).map(|time| format!("{time:.3}")).unwrap_or_default()
 }
 
 /// Reads an accepted claim.
@@ -126,11 +132,24 @@ pub fn act(kind: Kind, claim: Uuid, store: Uuid, code: &str) -> Call {
     }
 }
 
-/// The request of a new price.
+/// The request of a change.
 #[must_use]
-pub fn update(sale: Uuid, price: i64) -> Call {
-    let body = json!({"price": {"amount": price, "currency": "COP"}}).to_string();
-    Call { method: "PATCH", path: format!("/api/v1/promotions/{sale}"), body }
+pub fn update(sale: Uuid, change: Change) -> Call {
+    let body = match change {
+        Change::Price(price) => json!({"price": {"amount": price, "currency": "COP"}}),
+        Change::Stock(stock) => json!({"stock": stock}),
+        Change::Ends(ends_us) => json!({"ends_at": time(ends_us)}),
+        Change::ClaimWithin(within_m) => json!({"claim_within_m": within_m}),
+        Change::Limit(limit) => json!({"per_shopper_limit": limit}),
+    };
+    Call { method: "PATCH", path: format!("/api/v1/promotions/{sale}"), body: body.to_string() }
+}
+
+/// The request of a pause, or of its end.
+#[must_use]
+pub fn pause(kind: Kind, sale: Uuid) -> Call {
+    let verb = if kind == Kind::Pause { "pause" } else { "resume" };
+    Call { method: "POST", path: format!("/api/v1/promotions/{sale}/{verb}"), body: String::new() }
 }
 
 /// The request of a search around a point.

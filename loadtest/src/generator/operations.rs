@@ -12,9 +12,9 @@ use super::agenda::Task;
 use super::exchange::{self, Call};
 use super::plan::{Effort, Recording, Stage, Tick};
 use super::{ASK_AGAIN_MAX, ASK_AGAIN_US, Generator};
-use crate::history::{Event, Kind, Micros, Operation, Outcome, Sale};
+use crate::history::{Change, Event, Kind, Location, Micros, Operation, Outcome, Sale};
 use crate::http::Request;
-use crate::scenario::{Flow, SaleGroup};
+use crate::scenario::{Changed, Flow, SaleGroup};
 
 /// How long sessions may take to come back after the last phase.
 const COME_BACK_MAX_US: Micros = 15_000_000;
@@ -46,24 +46,27 @@ pub fn sale(answer: &Value, group: &str, launched_us: Micros) -> Option<Sale> {
         launched_us,
         reach_m: f64::from(number("reach_m")?),
         hold_seconds: number("hold_seconds")?,
+        claim_within_m: number("claim_within_m").map(f64::from),
+        segments: serde_json::from_value(answer.get("segments").cloned().unwrap_or_default())
+            .unwrap_or_default(),
     })
 }
 
 /// The body of a launch; `starts_us` absent = at once.
 #[must_use]
 pub fn launch_body(group: &SaleGroup, product: Uuid, now_us: Micros, starts_us: Option<Micros>) -> String {
-    let time = |at_us: Micros| {
-        jiff::Timestamp::from_microsecond(at_us).map(|time| format!("{time:.3}")).unwrap_or_default()
-    };
     let ends_us = starts_us.unwrap_or(now_us) + group.lasts_ms as Micros * 1_000;
     let mut body = json!({
         "product_id": product, "price": {"amount": group.price, "currency": "COP"}, "stock": group.stock,
         "per_shopper_limit": (group.per_shopper_limit > 0).then_some(group.per_shopper_limit),
-        "ends_at": time(ends_us), "reach_m": group.reach_m, "claim_within_m": null,
+        "ends_at": exchange::time(ends_us), "reach_m": group.reach_m, "claim_within_m": group.claim_within_m,
         "hold_seconds": group.hold_seconds, "category": "loadtest",
     });
+    if !group.segments.is_empty() {
+        body["segments"] = json!(group.segments);
+    }
     if let Some(starts_us) = starts_us {
-        body["starts_at"] = json!(time(starts_us));
+        body["starts_at"] = json!(exchange::time(starts_us));
     }
     body.to_string()
 }
@@ -79,6 +82,7 @@ impl Generator<'_> {
             Kind::Claim => self.claim(flow, due_us),
             Kind::LiveClaim => self.live_claim(flow, due_us),
             Kind::Update => self.update(flow, due_us),
+            Kind::Pause => self.pause(flow, due_us),
             Kind::Launch => self.launch(flow, due_us),
             Kind::Search => {
                 let place = match self.walkers.len() {
@@ -94,7 +98,7 @@ impl Generator<'_> {
             }
             Kind::Move => self.step(flow, due_us),
             // They follow from other operations and have no flow (Scenario::check).
-            Kind::Confirm | Kind::Cancel | Kind::Redeem | Kind::Connect => {}
+            Kind::Confirm | Kind::Cancel | Kind::Redeem | Kind::Resume | Kind::Connect => {}
         }
     }
 
@@ -120,14 +124,28 @@ impl Generator<'_> {
         self.next_shopper =
             (shopper + 1) % u32::try_from(self.plan.shoppers.len()).unwrap_or(u32::MAX).max(1);
         self.next_key += 1;
+        let place = flow.with_place.then(|| self.place_near(sale));
         let times = if flow.repeat > 0.0 && self.rng.random_bool(flow.repeat) { 2 } else { 1 };
         for _ in 0..times {
             let mut operation = self.operation(Kind::Claim, due_us);
             operation.shopper = self.plan.first_shopper + shopper;
             (operation.sale, operation.key, operation.quantity) = (sale, self.next_key, flow.quantity);
+            operation.location = place;
             let number = self.add(operation);
             self.send_claim(number);
         }
+    }
+
+    /// A place within some 1.5 times the claim radius of a sale, half of them close to that boundary.
+    fn place_near(&mut self, sale: u32) -> Location {
+        let Some(sale) = self.history.sales.get(sale as usize) else { return crate::places::CENTRE };
+        let radius_m = sale.claim_within_m.unwrap_or(sale.reach_m);
+        let away_m = match self.rng.random_bool(0.5) {
+            true => radius_m * self.rng.random_range(0.0..1.5),
+            false => radius_m + self.rng.random_range(-0.5..0.5),
+        };
+        let direction = self.rng.random_range(0.0..std::f64::consts::TAU);
+        crate::places::away(sale.location, away_m, direction)
     }
 
     /// Sends a claim that the history holds over HTTP.
@@ -182,7 +200,12 @@ impl Generator<'_> {
         (operation.sale, operation.key, operation.quantity) = (sale, self.next_key, flow.quantity);
         operation.shopper = self.plan.first_shopper + session.unwrap_or(0);
         let id = self.history.sales.get(sale as usize).map(|sale| sale.id);
-        let data = json!({"promotion_id": id, "quantity": flow.quantity, "idempotency_key": self.key(self.next_key)});
+        let mut data = json!({"promotion_id": id, "quantity": flow.quantity, "idempotency_key": self.key(self.next_key)});
+        if flow.with_place {
+            let place = self.place_near(sale);
+            operation.location = Some(place);
+            data["location"] = json!(place);
+        }
         let number = self.add(operation);
         self.ask(number, session, "claim", &data);
     }
@@ -224,12 +247,41 @@ impl Generator<'_> {
 
     fn update(&mut self, flow: &Flow, due_us: Micros) {
         let Some(sale) = self.choose(flow, due_us) else { return };
-        let price = self.rng.random_range(10_000..60_000);
+        let Some(launched) = self.history.sales.get(sale as usize) else { return };
+        let (id, stock, ends_us, reach_m) =
+            (launched.id, launched.stock, launched.ends_us, launched.reach_m as u32);
+        let which = flow.changes.get(self.rng.random_range(0..flow.changes.len().max(1))).copied();
+        let change = match which.unwrap_or_default() {
+            Changed::Price => Change::Price(self.rng.random_range(10_000..60_000)),
+            Changed::Stock => Change::Stock(self.rng.random_range(stock.div_ceil(2)..=stock * 2)),
+            Changed::Window => Change::Ends(ends_us + self.rng.random_range(1..=10) * 1_000_000),
+            Changed::Radius => {
+                let within_m = self.rng.random_range(reach_m / 4..=reach_m).max(1);
+                Change::ClaimWithin(self.rng.random_bool(0.8).then_some(within_m))
+            }
+            Changed::Limit => Change::Limit(self.rng.random_bool(0.8).then(|| self.rng.random_range(1..=3))),
+        };
         let mut operation = self.operation(Kind::Update, due_us);
-        (operation.sale, operation.price) = (sale, Some(price));
+        (operation.sale, operation.change) = (sale, Some(change));
+        let number = self.add(operation);
+        self.send(number, &exchange::update(id, change), None);
+    }
+
+    /// Pauses a sale, and plans its resumption.
+    fn pause(&mut self, flow: &Flow, due_us: Micros) {
+        let Some(sale) = self.choose(flow, due_us) else { return };
+        self.set_paused(Kind::Pause, sale, due_us);
+        let resume_us = due_us + flow.pause_ms as Micros * 1_000;
+        self.agenda.add(resume_us, Task::Resume { sale });
+    }
+
+    /// Pauses or resumes a sale.
+    pub(super) fn set_paused(&mut self, kind: Kind, sale: u32, due_us: Micros) {
+        let mut operation = self.operation(kind, due_us);
+        operation.sale = sale;
         let id = self.history.sales.get(sale as usize).map(|sale| sale.id).unwrap_or_default();
         let number = self.add(operation);
-        self.send(number, &exchange::update(id, price), None);
+        self.send(number, &exchange::pause(kind, id), None);
     }
 
     fn launch(&mut self, flow: &Flow, due_us: Micros) {

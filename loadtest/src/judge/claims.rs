@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use super::Verdict;
+use super::terms::Terms;
 use crate::history::{History, Kind, Micros, Operation, Outcome, Sale, Told};
 
 /// One accepted claim with everything that was done to it.
@@ -82,15 +83,14 @@ impl<'a> Book<'a> {
 }
 
 /// Looks at every key and every accepted claim.
-pub fn judge(history: &History, book: &Book<'_>, verdict: &mut Verdict) {
+pub fn judge(history: &History, book: &Book<'_>, terms: &Terms<'_>, verdict: &mut Verdict) {
     keys(book, verdict);
     distinct(book, verdict);
     unknowns(book, verdict);
-    let prices = Prices::of(history);
     for entry in book.entries.values() {
         if let Some(sale) = history.sales.get(entry.sale as usize) {
-            window(entry, sale, history.clock_error_us, verdict);
-            prices.check(entry, sale, verdict);
+            window(entry, sale, terms, history.clock_error_us, verdict);
+            price(entry, sale, terms, verdict);
         }
         acts(entry, history.clock_error_us, verdict);
     }
@@ -168,11 +168,13 @@ fn unknowns(book: &Book<'_>, verdict: &mut Verdict) {
 }
 
 /// No acknowledgement outside the window, by the server's clock and by ours.
-fn window(entry: &Entry<'_>, sale: &Sale, clock_error_us: Micros, verdict: &mut Verdict) {
+fn window(entry: &Entry<'_>, sale: &Sale, terms: &Terms<'_>, clock_error_us: Micros, verdict: &mut Verdict) {
     verdict.examine("within_window", 1);
     let decided_us = entry.told.created_us;
     let early = decided_us < sale.starts_us || entry.acked_us() < sale.starts_us - clock_error_us;
-    let late = decided_us >= sale.ends_us || entry.sent_us() >= sale.ends_us + clock_error_us;
+    let ends = terms.ends_us(entry.sale, sale, (entry.sent_us(), entry.acked_us()));
+    let ends_us = ends.into_iter().max().unwrap_or(Micros::MAX);
+    let late = decided_us >= ends_us || entry.sent_us() >= ends_us.saturating_add(clock_error_us);
     if early || late {
         let text = format!(
             "claim {} of {} was accepted {}",
@@ -188,39 +190,14 @@ fn window(entry: &Entry<'_>, sale: &Sale, clock_error_us: Micros, verdict: &mut 
     }
 }
 
-/// Which prices a sale had.
-struct Prices<'a>(HashMap<u32, Vec<&'a Operation>>);
-
-impl<'a> Prices<'a> {
-    fn of(history: &'a History) -> Self {
-        let mut updates: HashMap<u32, Vec<&Operation>> = HashMap::new();
-        for op in history.operations.iter().filter(|op| op.kind == Kind::Update) {
-            if op.is_ok() || op.is_unknown() {
-                updates.entry(op.sale).or_default().push(op);
-            }
-        }
-        Self(updates)
-    }
-
-    /// The price of a claim is one that may have been in force while it was decided.
-    fn check(&self, entry: &Entry<'_>, sale: &Sale, verdict: &mut Verdict) {
-        verdict.examine("price_in_force", 1);
-        let (from_us, to_us) = (entry.sent_us(), entry.acked_us());
-        let none = Vec::new();
-        let updates = self.0.get(&entry.sale).unwrap_or(&none);
-        let superseded = |since_us: Micros| {
-            updates.iter().any(|op| op.is_ok() && op.sent_us >= since_us && op.done_us <= from_us)
-        };
-        let price = entry.told.unit_price;
-        let initial = price == sale.price && !superseded(0);
-        let set = |op: &&&Operation| {
-            let until_us = if op.is_ok() { op.done_us } else { Micros::MAX };
-            op.price == Some(price) && op.sent_us <= to_us && !superseded(until_us)
-        };
-        if !initial && !updates.iter().any(|op| set(&op)) {
-            let text = format!("claim {} costs {price}, which was not the price", entry.told.claim);
-            verdict.find("price_in_force", text, entry.operations(), vec![]);
-        }
+/// The price of a claim is one that may have been in force while it was decided.
+fn price(entry: &Entry<'_>, sale: &Sale, terms: &Terms<'_>, verdict: &mut Verdict) {
+    verdict.examine("price_in_force", 1);
+    let price = entry.told.unit_price;
+    let possible = terms.price(entry.sale, sale, (entry.sent_us(), entry.acked_us()));
+    if !possible.contains(&price) {
+        let text = format!("claim {} costs {price}, which was not the price", entry.told.claim);
+        verdict.find("price_in_force", text, entry.operations(), vec![]);
     }
 }
 

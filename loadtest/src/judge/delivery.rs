@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::Verdict;
+use super::terms::Terms;
 use crate::history::{Event, Final, History, Kind, Location, Micros, Noted, Sale};
 
 /// How long a deal may take to reach a session before it counts as missed.
@@ -53,6 +54,30 @@ struct Stretch {
     radius_m: f64,
 }
 
+/// When a sale was live, as far as anybody can tell.
+struct Life<'a> {
+    sale: &'a Sale,
+    /// The earliest and the latest end that it may have had.
+    ends_us: (Micros, Micros),
+    /// When it may have been paused.
+    pauses: Vec<(Micros, Micros)>,
+}
+
+impl Life<'_> {
+    /// The stretches between the two moments in which it was surely live.
+    fn live(&self, from_us: Micros, to_us: Micros) -> Vec<(Micros, Micros)> {
+        let mut from_us = from_us.max(self.sale.starts_us).max(self.sale.launched_us);
+        let to_us = to_us.min(self.ends_us.0);
+        let mut live = Vec::new();
+        for &(paused_us, resumed_us) in &self.pauses {
+            live.push((from_us, to_us.min(paused_us)));
+            from_us = from_us.max(resumed_us);
+        }
+        live.push((from_us, to_us));
+        live
+    }
+}
+
 /// What a session knows of one sale.
 #[derive(Default)]
 struct Shown {
@@ -67,7 +92,8 @@ struct Shown {
 struct Session<'a> {
     number: u32,
     history: &'a History,
-    by_id: &'a HashMap<Uuid, &'a Sale>,
+    lives: &'a [Life<'a>],
+    by_id: &'a HashMap<Uuid, usize>,
     shown: HashMap<Uuid, Shown>,
     stretches: Vec<Stretch>,
     /// Where it is; while a move is in flight, also where it may be already.
@@ -78,7 +104,7 @@ struct Session<'a> {
 }
 
 /// Looks at every session.
-pub fn judge(history: &History, verdict: &mut Verdict) {
+pub fn judge(history: &History, terms: &Terms<'_>, verdict: &mut Verdict) {
     let mut sessions: HashMap<u32, Vec<&Noted>> = HashMap::new();
     for noted in &history.events {
         sessions.entry(noted.session).or_default().push(noted);
@@ -86,7 +112,10 @@ pub fn judge(history: &History, verdict: &mut Verdict) {
     if sessions.is_empty() {
         return;
     }
-    let by_id: HashMap<Uuid, &Sale> = history.sales.iter().map(|sale| (sale.id, sale)).collect();
+    let lives: Vec<Life<'_>> =
+        (0u32..).zip(&history.sales).map(|(index, sale)| life(index, sale, terms)).collect();
+    let by_id: HashMap<Uuid, usize> =
+        history.sales.iter().enumerate().map(|(index, sale)| (sale.id, index)).collect();
     let finals: HashMap<Uuid, &Final> = history
         .finals
         .iter()
@@ -101,6 +130,7 @@ pub fn judge(history: &History, verdict: &mut Verdict) {
         let mut session = Session {
             number,
             history,
+            lives: &lives,
             by_id: &by_id,
             shown: HashMap::new(),
             stretches: Vec::new(),
@@ -116,7 +146,20 @@ pub fn judge(history: &History, verdict: &mut Verdict) {
     }
 }
 
-impl Session<'_> {
+fn life<'a>(index: u32, sale: &'a Sale, terms: &Terms<'_>) -> Life<'a> {
+    let ends_us = terms.ends_us(index, sale, (Micros::MIN, Micros::MAX));
+    let (first, last) = (ends_us.iter().min(), ends_us.iter().max());
+    let ends_us = (first.copied().unwrap_or(sale.ends_us), last.copied().unwrap_or(sale.ends_us));
+    let mut pauses = terms.maybe_paused(index);
+    pauses.sort_unstable();
+    Life { sale, ends_us, pauses }
+}
+
+impl<'a> Session<'a> {
+    fn life(&self, id: Uuid) -> Option<&'a Life<'a>> {
+        self.by_id.get(&id).and_then(|index| self.lives.get(*index))
+    }
+
     fn read(&mut self, noted: &Noted, verdict: &mut Verdict) {
         if self.slowed {
             return;
@@ -195,7 +238,7 @@ impl Session<'_> {
     }
 
     fn offer(&mut self, id: Uuid, v: u64, stock: (u32, u32), at_us: Micros, verdict: &mut Verdict) {
-        let Some(sale) = self.by_id.get(&id) else { return };
+        let Some(&Life { sale, .. }) = self.life(id) else { return };
         verdict.examine("none_beyond_reach", 1);
         let (near_m, early) = (self.nearest_m(sale), at_us < sale.starts_us - self.history.clock_error_us);
         let shown = self.shown.entry(id).or_default();
@@ -230,7 +273,8 @@ impl Session<'_> {
     }
 
     fn gone(&mut self, id: Uuid, v: u64, left: bool, at_us: Micros, verdict: &mut Verdict) {
-        let Some(sale) = self.by_id.get(&id) else { return };
+        let Some(&Life { sale, ends_us, ref pauses }) = self.life(id) else { return };
+        let may_pause = pauses.iter().any(|(paused_us, _)| *paused_us <= at_us);
         verdict.examine("gone_once", 1);
         if !self.shown.get(&id).is_some_and(|shown| shown.now) {
             self.find(verdict, "gone_once", format!("{id} went, and was not there"));
@@ -241,7 +285,7 @@ impl Session<'_> {
         if left && farthest_m < reach_m(sale, self.radius_m) - SLACK_M {
             self.find(verdict, "gone_once", format!("{id} was said to be left, from {farthest_m:.0} m"));
         }
-        if !left && at_us < sale.ends_us - self.history.clock_error_us {
+        if !left && !may_pause && at_us < ends_us.0 - self.history.clock_error_us {
             self.find(verdict, "gone_once", format!("{id} was said to have ended before its time"));
         }
         let before = self.shown.get(&id).map_or(0, |shown| shown.v);
@@ -272,7 +316,9 @@ impl Session<'_> {
             return;
         }
         for (id, shown) in self.shown.iter().filter(|(_, shown)| shown.now) {
-            let (Some(last), Some(sale)) = (finals.get(id), self.by_id.get(id)) else { continue };
+            let (Some(last), Some(&Life { sale, ends_us, .. })) = (finals.get(id), self.life(*id)) else {
+                continue;
+            };
             let settled = self.stretches.last().filter(|stretch| rest_us - stretch.from_us >= SETTLE_US);
             let away_m = settled.map_or(0.0, |stretch| distance_m(stretch.location, sale.location));
             if away_m > leave_m(sale, self.radius_m) + SLACK_M {
@@ -281,8 +327,10 @@ impl Session<'_> {
                     "none_beyond_reach",
                     format!("{id} did not go, though it is {away_m:.0} m away"),
                 );
-            } else if sale.ends_us < rest_us - GRACE_US && last.status == "ended" {
+            } else if ends_us.1 < rest_us - GRACE_US && last.status == "ended" {
                 self.find(verdict, "gone_once", format!("{id} has ended and did not go"));
+            } else if last.at_rest && last.status == "paused" {
+                self.find(verdict, "gone_once", format!("{id} is paused and did not go"));
             } else if last.at_rest && last.status == "live" {
                 verdict.examine("last_state_arrives", 1);
                 if shown.stock != (last.remaining, last.held) || shown.v > last.v {
@@ -303,23 +351,24 @@ impl Session<'_> {
             if to_us - stretch.from_us < SETTLE_US {
                 continue;
             }
-            for sale in &self.history.sales {
-                let from_us = stretch.from_us.max(sale.starts_us).max(sale.launched_us);
-                let until_us = to_us.min(sale.ends_us);
-                // What lasts until everything was given time needs no more of it.
-                let to_the_end = stretch.to_us > rest_us && sale.ends_us > rest_us;
-                if until_us - from_us < if to_the_end { SETTLE_US } else { GRACE_US } {
-                    continue;
-                }
+            for life in self.lives {
+                let sale = life.sale;
                 let away_m = distance_m(stretch.location, sale.location);
                 if away_m > reach_m(sale, stretch.radius_m) - SLACK_M {
                     continue;
                 }
-                verdict.examine("all_in_reach", 1);
                 let spans = self.shown.get(&sale.id).map(|shown| shown.spans.as_slice()).unwrap_or_default();
-                if !spans.iter().any(|(shown_us, gone_us)| *shown_us <= until_us && *gone_us >= from_us) {
-                    let text = format!("was never shown {}, which is {away_m:.0} m away", sale.id);
-                    self.find(verdict, "all_in_reach", text);
+                for (from_us, until_us) in life.live(stretch.from_us, to_us) {
+                    // What lasts until everything was given time needs no more of it.
+                    let to_the_end = stretch.to_us > rest_us && until_us == rest_us;
+                    if until_us - from_us < if to_the_end { SETTLE_US } else { GRACE_US } {
+                        continue;
+                    }
+                    verdict.examine("all_in_reach", 1);
+                    if !spans.iter().any(|(shown_us, gone_us)| *shown_us <= until_us && *gone_us >= from_us) {
+                        let text = format!("was never shown {}, which is {away_m:.0} m away", sale.id);
+                        self.find(verdict, "all_in_reach", text);
+                    }
                 }
             }
         }

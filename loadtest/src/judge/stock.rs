@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::Verdict;
 use super::claims::{Book, Entry};
-use crate::history::{Final, History, Kind, Micros, Operation, Outcome};
+use super::terms::Terms;
+use crate::history::{Final, History, Kind, Micros, Operation, Outcome, Sale};
 
 /// How long an expired hold may take to be on sale again before a refusal counts as wrong; a server that was stopped or
 /// killed meanwhile needs more than the milliseconds that it promises.
@@ -18,6 +19,8 @@ const RETURN_MAX_US: Micros = 5_000_000;
 /// Units that are out from one moment to another.
 #[derive(Clone, Copy)]
 struct Span {
+    /// When they were first asked for.
+    asked_us: Micros,
     from_us: Micros,
     to_us: Micros,
     units: u64,
@@ -25,15 +28,15 @@ struct Span {
 }
 
 /// Looks at every sale.
-pub fn judge(history: &History, book: &Book<'_>, verdict: &mut Verdict) {
+pub fn judge(history: &History, book: &Book<'_>, terms: &Terms<'_>, verdict: &mut Verdict) {
     let mut by_sale: BTreeMap<u32, Vec<&Entry<'_>>> = BTreeMap::new();
     for entry in book.entries.values() {
         by_sale.entry(entry.sale).or_default().push(entry);
     }
-    let mut refusals: HashMap<u32, Vec<&Operation>> = HashMap::new();
+    let mut refused: HashMap<u32, Vec<&Operation>> = HashMap::new();
     for op in history.operations.iter().filter(|op| op.kind.is_claim()) {
         if matches!(op.outcome, Outcome::Refused { .. }) {
-            refusals.entry(op.sale).or_default().push(op);
+            refused.entry(op.sale).or_default().push(op);
         }
     }
     // Keys that were never accepted, as far as anybody knows, and of which at least one try has no answer.
@@ -50,18 +53,17 @@ pub fn judge(history: &History, book: &Book<'_>, verdict: &mut Verdict) {
         let entries = by_sale.get(&index).unwrap_or(&Vec::new()).clone();
         let certain: Vec<Span> = entries.iter().map(|e| certain(e, history.clock_error_us)).collect();
         verdict.examine("never_oversold", entries.len());
-        if let Some((units, named)) = over(&certain, u64::from(sale.stock)) {
-            let text = format!("{units} units of {} were out at once, of a stock of {}", sale.id, sale.stock);
+        let greatest = |at_us, _: &[&Span]| terms.stock(index, sale, (at_us, at_us)).into_iter().max();
+        if let Some((units, named)) = over(&certain, greatest, &terms.stock_changes(index)) {
+            let text = format!("{units} units of {} were out at once, more than its stock", sale.id);
             verdict.find("never_oversold", text, named, vec![]);
         }
         let possible = possible(&entries, open.get(&index).unwrap_or(&none), history.clock_error_us);
-        let refused = refusals.get(&index).unwrap_or(&none);
-        refused_rightly(sale.id, u64::from(sale.stock), &possible, refused, verdict);
-        if let Some(limit) = sale.per_shopper_limit {
-            limits(sale.id, u64::from(limit), &entries, &certain, verdict);
-        }
+        let refused = refused.get(&index).unwrap_or(&none);
+        refused_rightly(sale.id, |span| terms.stock(index, sale, span), &possible, refused, verdict);
+        limits(index, sale, terms, &entries, &certain, verdict);
     }
-    counters(history, &by_sale, verdict);
+    counters(history, &by_sale, terms, verdict);
     listed(history, book, &open, verdict);
 }
 
@@ -77,7 +79,13 @@ fn certain(entry: &Entry<'_>, clock_error_us: Micros) -> Span {
         to_us = to_us.min(expires_us - clock_error_us);
     }
     let operation = entry.asked.iter().find(|op| op.is_ok()).map_or(0, |op| op.id);
-    Span { from_us: entry.acked_us(), to_us, units: u64::from(entry.told.quantity), operation }
+    Span {
+        asked_us: entry.sent_us(),
+        from_us: entry.acked_us(),
+        to_us,
+        units: u64::from(entry.told.quantity),
+        operation,
+    }
 }
 
 /// When units may have been out: of accepted claims, and of those that nobody knows about.
@@ -94,47 +102,69 @@ fn possible(entries: &[&Entry<'_>], open: &[&Operation], clock_error_us: Micros)
             to_us = to_us.min(expires_us + clock_error_us + RETURN_MAX_US);
         }
         let units = u64::from(entry.told.quantity);
-        spans.push(Span { from_us: entry.sent_us(), to_us, units, operation: 0 });
+        let asked_us = entry.sent_us();
+        spans.push(Span { asked_us, from_us: asked_us, to_us, units, operation: 0 });
     }
     for op in open {
         let units = u64::from(op.quantity);
-        spans.push(Span { from_us: op.sent_us, to_us: Micros::MAX, units, operation: op.id });
+        let asked_us = op.sent_us;
+        spans.push(Span { asked_us, from_us: asked_us, to_us: Micros::MAX, units, operation: op.id });
     }
     spans
 }
 
-/// The first moment at which more than `bound` units were out: how many, and whose.
-fn over(spans: &[Span], bound: u64) -> Option<(u64, Vec<u64>)> {
-    if spans.iter().map(|span| span.units).sum::<u64>() <= bound {
-        return None;
-    }
+/// The first moment at which more units were out than may be: how many, and whose.
+///
+/// `bound` tells how many may be out at a moment with these out; `None` = any number. It is asked whenever units are taken, and at
+/// the moments of `also`.
+fn over(
+    spans: &[Span],
+    bound: impl Fn(Micros, &[&Span]) -> Option<u64>,
+    also: &[Micros],
+) -> Option<(u64, Vec<u64>)> {
     let spans: Vec<&Span> = spans.iter().filter(|span| span.from_us < span.to_us).collect();
-    // At one moment, what returns returns first.
-    let mut steps: Vec<(Micros, bool, u64)> = Vec::new();
-    for span in &spans {
-        steps.push((span.from_us, true, span.units));
-        steps.push((span.to_us, false, span.units));
+    // At one moment, what returns returns first, and what changes changes last.
+    let mut steps: Vec<(Micros, u8, usize)> = also.iter().map(|at_us| (*at_us, 2, 0)).collect();
+    for (nth, span) in spans.iter().enumerate() {
+        steps.push((span.from_us, 1, nth));
+        steps.push((span.to_us, 0, nth));
     }
     steps.sort_unstable();
+    let mut there: BTreeMap<usize, &Span> = BTreeMap::new();
     let mut out = 0u64;
-    for (at_us, taken, units) in steps {
-        if !taken {
-            out = out.saturating_sub(units);
-            continue;
+    for (at_us, step, nth) in steps {
+        match (step, spans.get(nth)) {
+            (0, Some(span)) => {
+                there.remove(&nth);
+                out -= span.units;
+                continue;
+            }
+            (1, Some(span)) => {
+                there.insert(nth, span);
+                out += span.units;
+            }
+            _ => {}
         }
-        out += units;
-        if out > bound {
-            let mut there: Vec<&&Span> =
-                spans.iter().filter(|span| span.from_us <= at_us && at_us < span.to_us).collect();
-            there.sort_by_key(|span| std::cmp::Reverse(span.from_us));
-            return Some((out, there.iter().map(|span| span.operation).collect()));
+        let all = || there.values().copied().collect::<Vec<&Span>>();
+        if bound(at_us, &[]).is_some_and(|bound| out > bound)
+            && bound(at_us, &all()).is_some_and(|bound| out > bound)
+        {
+            let mut named = all();
+            named.sort_by_key(|span| std::cmp::Reverse(span.from_us));
+            return Some((out, named.iter().map(|span| span.operation).collect()));
         }
     }
     None
 }
 
 /// "Sold out" and "all held" are said only when that may have been so.
-fn refused_rightly(sale: Uuid, stock: u64, possible: &[Span], refused: &[&Operation], verdict: &mut Verdict) {
+fn refused_rightly(
+    sale: Uuid,
+    stock: impl Fn((Micros, Micros)) -> Vec<u64>,
+    possible: &[Span],
+    refused: &[&Operation],
+    verdict: &mut Verdict,
+) {
     let running = |mut moments: Vec<(Micros, u64)>| {
         moments.sort_unstable();
         let mut sum = 0;
@@ -158,6 +188,7 @@ fn refused_rightly(sale: Uuid, stock: u64, possible: &[Span], refused: &[&Operat
         }
         verdict.examine("refused_rightly", 1);
         let out = before(&taken, op.done_us).saturating_sub(before(&back, op.sent_us));
+        let stock = stock((op.sent_us, op.done_us)).into_iter().min().unwrap_or(0);
         if out + u64::from(op.quantity) <= stock {
             let text = format!("{code} was said of {sale} with at most {out} units of {stock} out");
             verdict.find("refused_rightly", text, vec![op.id], vec![]);
@@ -166,29 +197,56 @@ fn refused_rightly(sale: Uuid, stock: u64, possible: &[Span], refused: &[&Operat
 }
 
 /// No shopper has more than the limit.
-fn limits(sale: Uuid, limit: u64, entries: &[&Entry<'_>], certain: &[Span], verdict: &mut Verdict) {
+///
+/// A limit that is lowered takes nothing back: what counts is what may have been in force when the last of a shopper's claims
+/// was decided, and any of them may have been the last.
+fn limits(
+    index: u32,
+    sale: &Sale,
+    terms: &Terms<'_>,
+    entries: &[&Entry<'_>],
+    certain: &[Span],
+    verdict: &mut Verdict,
+) {
     let mut by_shopper: BTreeMap<u32, Vec<Span>> = BTreeMap::new();
     for (entry, span) in entries.iter().zip(certain) {
         by_shopper.entry(entry.shopper).or_default().push(*span);
     }
-    verdict.examine("limit_per_shopper", by_shopper.len());
+    let greatest = |span: &&Span| terms.limit(index, sale, (span.asked_us, span.from_us)).into_iter().max();
     for (shopper, spans) in by_shopper {
-        if let Some((units, named)) = over(&spans, limit) {
-            let text = format!("shopper {shopper} had {units} units of {sale}, with a limit of {limit}");
+        let bound = |_, there: &[&Span]| match there {
+            // Whether it is worth a look: no limit that there ever was is smaller.
+            [] => terms.limit(index, sale, (Micros::MIN, Micros::MAX)).into_iter().min(),
+            _ => there.iter().map(greatest).max().flatten(),
+        };
+        if bound(0, &[]).is_none_or(|limit| limit == u64::MAX) {
+            continue;
+        }
+        verdict.examine("limit_per_shopper", 1);
+        if let Some((units, named)) = over(&spans, bound, &[]) {
+            let text = format!("shopper {shopper} had {units} units of {}, beyond the limit", sale.id);
             verdict.find("limit_per_shopper", text, named, vec![]);
         }
     }
 }
 
 /// The counters add up, and to what was acknowledged.
-fn counters(history: &History, by_sale: &BTreeMap<u32, Vec<&Entry<'_>>>, verdict: &mut Verdict) {
-    for Final { sale: index, remaining, held, sold, .. } in &history.finals {
+fn counters(
+    history: &History,
+    by_sale: &BTreeMap<u32, Vec<&Entry<'_>>>,
+    terms: &Terms<'_>,
+    verdict: &mut Verdict,
+) {
+    for Final { sale: index, stock, remaining, held, sold, .. } in &history.finals {
         let Some(sale) = history.sales.get(*index as usize) else { continue };
         verdict.examine("counters_add_up", 1);
         let sum = u64::from(*remaining) + u64::from(*held) + u64::from(*sold);
-        if sum != u64::from(sale.stock) {
-            let text =
-                format!("{}: {remaining} + {held} + {sold} are not the stock, {}", sale.id, sale.stock);
+        let possible = terms.stock(*index, sale, (Micros::MAX, Micros::MAX));
+        if sum != u64::from(*stock) || !possible.contains(&sum) {
+            let text = format!(
+                "{}: {remaining} + {held} + {sold} are not the stock, {stock} as it says, of {possible:?}",
+                sale.id
+            );
             verdict.find("counters_add_up", text, vec![], vec![]);
         }
         let entries = by_sale.get(index).map(Vec::as_slice).unwrap_or_default();

@@ -32,6 +32,8 @@ pub fn sale(stock: u32) -> Sale {
         launched_us: START - 10 * SECOND,
         reach_m: 1_000.0,
         hold_seconds: 60,
+        claim_within_m: None,
+        segments: vec![],
     }
 }
 
@@ -59,7 +61,7 @@ pub fn claim(number: u64, shopper: u32, at_us: Micros, outcome: Outcome) -> Oper
         key: number + 100,
         quantity: 1,
         claim: None,
-        price: None,
+        change: None,
         v: None,
         location: None,
         intended_us: at_us,
