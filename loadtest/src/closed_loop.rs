@@ -7,25 +7,20 @@
 //! It deliberately does not know what the requests mean.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
 
-use crate::error::{Context, Error, Result};
-use crate::http::{Request, parse_head};
+use crate::connections::{Answer, Connections};
+use crate::error::{Error, Result};
+use crate::http::Request;
 
 /// Nothing answered for this long ends the run.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// Largest latency that is told apart, in microseconds.
 const LATENCY_US_MAX: u64 = 60_000_000;
-
-/// Size of a connection's receive buffer, in bytes; answers of the measured routes take less than 2 KiB.
-const BUFFER_BYTES: usize = 16 << 10;
 
 /// Length of an idempotency key: 16 hexadecimal digits of the run, 16 of the request.
 const KEY_CHARS: usize = 32;
@@ -56,10 +51,24 @@ impl Workload {
         status: u16,
         must_contain: &str,
     ) -> Result<Self> {
+        Self::of("POST", host, (path, tokens, body), status, must_contain)
+    }
+
+    /// The same with another method.
+    ///
+    /// # Errors
+    /// As [`Workload::new`].
+    pub fn of(
+        method: &str,
+        host: SocketAddr,
+        (path, tokens, body): (&str, &[String], &str),
+        status: u16,
+        must_contain: &str,
+    ) -> Result<Self> {
         let key = format!("{:016x}{:016x}", uuid::Uuid::now_v7().as_u64_pair().1, 0);
         let host = host.to_string();
         let encode = |token: &String| {
-            Request { method: "POST", path, token: Some(token), key: Some(&key), body }.encode(&host)
+            Request { method, path, token: Some(token), key: Some(&key), body }.encode(&host)
         };
         let templates: Vec<Vec<u8>> = tokens.iter().map(encode).collect();
         let places: Vec<Option<usize>> =
@@ -71,6 +80,15 @@ impl Workload {
             }
             _ => Err(Error::Setup(format!("{path}: needs access tokens of one length"))),
         }
+    }
+
+    /// Tells whether the body of an expected answer has what it must.
+    fn check(&self, body: &[u8]) -> Result<()> {
+        if memchr::memmem::find(body, &self.must_contain).is_some() {
+            return Ok(());
+        }
+        let shown = String::from_utf8_lossy(body);
+        Err(Error::Unexpected(format!("an answer without what it must contain: {shown}")))
     }
 
     /// Returns the next request, with a key that was never used before.
@@ -111,19 +129,48 @@ pub struct Slice {
 }
 
 impl Slice {
+    fn new(elapsed: Duration) -> Result<Self> {
+        let latency_us = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)
+            .map_err(|error| Error::Setup(error.to_string()))?;
+        Ok(Self {
+            completed: 0,
+            expected: 0,
+            elapsed,
+            latency_us,
+            other_statuses: BTreeMap::new(),
+            body_bytes: 0,
+            other_sample: None,
+        })
+    }
+
+    fn take(&mut self, workload: &Workload, answer: &Answer<'_>, is_counted: bool) {
+        if answer.status != workload.status {
+            *self.other_statuses.entry(answer.status).or_default() += 1;
+            self.other_sample = Some(String::from_utf8_lossy(answer.bytes).into_owned());
+            return;
+        }
+        self.expected += 1;
+        self.body_bytes = answer.body.len();
+        if is_counted {
+            self.completed += 1;
+            let waited_us = answer.at.duration_since(answer.since).as_micros();
+            self.latency_us.saturating_record(u64::try_from(waited_us).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// A connection that failed, with what was wrong before.
+    fn explain(&self, error: Error) -> Error {
+        match &self.other_sample {
+            Some(sample) => Error::Unexpected(format!("{error}, after: {sample}")),
+            None => error,
+        }
+    }
+
     /// Returns the completed requests per second.
     #[must_use]
     pub fn per_second(&self) -> f64 {
         self.completed as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON)
     }
-}
-
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-    filled: usize,
-    sent_at: Instant,
-    checked: bool,
 }
 
 /// Runs `workload` over `connections` fresh connections: `warm_up` uncounted, then `counted`, then what is in flight
@@ -139,126 +186,42 @@ pub fn run(
     warm_up: Duration,
     counted: Duration,
 ) -> Result<Slice> {
-    let mut poll = Poll::new().context("epoll")?;
-    let mut pool = connect(server, connections, &poll)?;
+    let mut pool = Connections::open(server, connections)?;
+    let mut is_checked = vec![false; connections];
     let start = Instant::now();
-    for connection in &mut pool {
-        send(connection, workload.next_request(), start)?;
+    for index in 0..connections {
+        pool.send(index, workload.next_request(), start)?;
     }
     let counted_from = start + warm_up;
     let counted_to = counted_from + counted;
-    let mut slice = Slice {
-        completed: 0,
-        expected: 0,
-        elapsed: counted,
-        latency_us: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)
-            .map_err(|error| Error::Setup(error.to_string()))?,
-        other_statuses: BTreeMap::new(),
-        body_bytes: 0,
-        other_sample: None,
-    };
-    let mut in_flight = pool.len();
-    let mut events = Events::with_capacity(1024);
+    let mut slice = Slice::new(counted)?;
+    let mut in_flight = connections;
     while in_flight > 0 {
-        match poll.poll(&mut events, Some(SILENCE_MAX)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            other => other.context("epoll")?,
-        }
-        if events.is_empty() {
+        let ready = pool.wait(SILENCE_MAX)?;
+        if ready == 0 {
             return Err(Error::TimedOut(format!("{in_flight} requests without an answer")));
         }
-        for event in &events {
-            let Some(connection) = pool.get_mut(event.token().0) else { continue };
-            let Some(status) = receive(connection, workload, &mut slice)? else { continue };
-            let now = Instant::now();
-            if status == workload.status {
-                slice.expected += 1;
-                if now >= counted_from && now < counted_to {
-                    slice.completed += 1;
-                    let waited_us = now.duration_since(connection.sent_at).as_micros();
-                    slice.latency_us.saturating_record(u64::try_from(waited_us).unwrap_or(u64::MAX));
-                }
-            } else {
-                *slice.other_statuses.entry(status).or_default() += 1;
+        for nth in 0..ready {
+            let answer = pool.answer(nth).map_err(|error| slice.explain(error))?;
+            let Some((index, answer)) = answer else { continue };
+            let now = answer.at;
+            let is_counted = now >= counted_from && now < counted_to;
+            slice.take(workload, &answer, is_counted);
+            if let Some(checked) = is_checked.get_mut(index)
+                && !*checked
+                && answer.status == workload.status
+            {
+                *checked = true;
+                workload.check(answer.body)?;
             }
             if now < counted_to {
-                send(connection, workload.next_request(), now)?;
+                pool.send(index, workload.next_request(), now)?;
             } else {
                 in_flight -= 1;
             }
         }
     }
     Ok(slice)
-}
-
-fn connect(server: SocketAddr, connections: usize, poll: &Poll) -> Result<Vec<Connection>> {
-    let mut pool = Vec::with_capacity(connections);
-    for index in 0..connections {
-        let stream = std::net::TcpStream::connect(server).context(format!("connect to {server}"))?;
-        stream.set_nodelay(true).context("nodelay")?;
-        stream.set_nonblocking(true).context("nonblocking")?;
-        let mut stream = TcpStream::from_std(stream);
-        poll.registry().register(&mut stream, Token(index), Interest::READABLE).context("epoll")?;
-        let buffer = vec![0; BUFFER_BYTES];
-        pool.push(Connection { stream, buffer, filled: 0, sent_at: Instant::now(), checked: false });
-    }
-    Ok(pool)
-}
-
-/// Sends a whole request; it is far smaller than an empty send buffer, so that a short write is a fault.
-fn send(connection: &mut Connection, request: &[u8], now: Instant) -> Result<()> {
-    connection.sent_at = now;
-    let written = connection.stream.write(request).context("send a request")?;
-    if written == request.len() {
-        Ok(())
-    } else {
-        Err(Error::Unexpected("the send buffer is full with one request in flight".to_owned()))
-    }
-}
-
-/// Reads what is there; returns the status once the answer is complete. A read that does not fill the buffer has
-/// emptied the socket (epoll(7)), which saves the second read.
-fn receive(connection: &mut Connection, workload: &Workload, slice: &mut Slice) -> Result<Option<u16>> {
-    let space = connection.buffer.get_mut(connection.filled..).unwrap_or_default();
-    let read = match connection.stream.read(space) {
-        Ok(0) => {
-            let before = slice.other_sample.as_deref().map(|sample| format!(", after: {sample}"));
-            let before = before.unwrap_or_default();
-            return Err(Error::Unexpected(format!("the server closed a connection in use{before}")));
-        }
-        Ok(read) => read,
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error).context("receive an answer"),
-    };
-    connection.filled += read;
-    let bytes = connection.buffer.get(..connection.filled).unwrap_or_default();
-    let Some(head) = parse_head(bytes)? else { return Ok(None) };
-    if head.end > BUFFER_BYTES {
-        return Err(Error::Unexpected(format!("an answer of {} bytes", head.end)));
-    }
-    if bytes.len() < head.end {
-        return Ok(None);
-    }
-    if bytes.len() > head.end {
-        return Err(Error::Unexpected("more bytes than one answer".to_owned()));
-    }
-    if head.status != workload.status {
-        slice.other_sample = Some(String::from_utf8_lossy(bytes).into_owned());
-    } else {
-        slice.body_bytes = head.end - head.body_start;
-        if !connection.checked {
-            connection.checked = true;
-            let body = bytes.get(head.body_start..head.end).unwrap_or_default();
-            if memchr::memmem::find(body, &workload.must_contain).is_none() {
-                let shown = String::from_utf8_lossy(body);
-                return Err(Error::Unexpected(format!("an answer without what it must contain: {shown}")));
-            }
-        }
-    }
-    connection.filled = 0;
-    Ok(Some(head.status))
 }
 
 #[cfg(test)]

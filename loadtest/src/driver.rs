@@ -57,6 +57,8 @@ pub struct Slice {
     pub duration_ms: u64,
     /// How many rounds are done in any case.
     pub rounds_min: usize,
+    /// Each delivery is timed.
+    pub timed: bool,
 }
 
 /// The rounds of one slice.
@@ -68,6 +70,8 @@ pub struct Rounds {
     pub sample: String,
     /// Pings of the server answered so far.
     pub pings: u64,
+    /// From the trigger to each socket's last offer of the round, p50 and p99 in microseconds; `None` = not asked for.
+    pub delivered_us: Option<(u64, u64)>,
 }
 
 /// Runs the driver until its standard input ends.
@@ -92,6 +96,9 @@ pub fn run() -> Result<()> {
             continue;
         }
         let Some(slice) = read_line::<Slice>()? else { return Ok(()) };
+        if slice.timed {
+            swarm.time_deliveries()?;
+        }
         let until = Instant::now() + Duration::from_millis(slice.duration_ms);
         let mut rounds = Vec::new();
         while rounds.len() < slice.rounds_min || Instant::now() < until {
@@ -99,6 +106,12 @@ pub fn run() -> Result<()> {
             rounds.push(swarm.round(&update.requests, config.offers, update.expected.as_bytes())?);
         }
         let sample = String::from_utf8_lossy(swarm.sample()).into_owned();
-        write_line(&Rounds { rounds, sample, pings: swarm.pings() })?;
+        let delivered_us = match slice.timed {
+            true => {
+                swarm.time_deliveries()?.map(|all| (all.value_at_quantile(0.5), all.value_at_quantile(0.99)))
+            }
+            false => None,
+        };
+        write_line(&Rounds { rounds, sample, pings: swarm.pings(), delivered_us })?;
     }
 }

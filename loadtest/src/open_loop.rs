@@ -1,28 +1,39 @@
 //! An open loop over keep-alive connections: requests are due at a fixed rate, whatever becomes of them.
 //!
-//! A request that finds no free connection waits for one, and its time counts from when it was due. epoll waits for
-//! whole milliseconds; where the next request is due before, the loop looks, and sleeps for a moment. What that is late
-//! by adds to what is measured and never takes any away. It does not know what the requests mean.
+//! A request that finds no free connection waits for one, or is given up, and its time counts from when it was due. epoll
+//! waits for whole milliseconds; where the next request is due before, the loop looks, and sleeps for a moment. What that
+//! is late by adds to what is measured and never takes any away; how late it is, is told. It does not know what the
+//! requests mean.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use hdrhistogram::Histogram;
 
 use crate::closed_loop::Workload;
-use crate::error::{Context, Error, Result};
-use crate::http::parse_head;
+use crate::connections::{Answer, Connections};
+use crate::error::{Error, Result};
 
 /// Nothing answered for this long ends the run.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// The shortest time for which epoll waits, and the longest for which the loop looks away from the answers instead.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 const LOOK_AWAY: Duration = Duration::from_micros(100);
-/// Size of a connection's receive buffer, in bytes.
-const BUFFER_BYTES: usize = 16 << 10;
+/// Requests that are sent in a row before answers are looked at.
+const SENDS_IN_A_ROW: usize = 128;
+/// Largest lateness that is told apart, in microseconds.
+const LATE_US_MAX: u64 = 60_000_000;
+
+/// What becomes of a request that is due while every connection has one in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenBusy {
+    /// It waits for a connection.
+    Wait,
+    /// It is given up, and counted.
+    GiveUp,
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -33,26 +44,24 @@ pub struct Pace {
     pub per_second: f64,
     /// For how long.
     pub duration: Duration,
+    /// How much of that, at its start, is in no figure.
+    pub warm_up: Duration,
+    /// When there are too few connections.
+    pub when_busy: WhenBusy,
 }
 
-/// One answer.
-#[derive(Debug)]
-pub struct Answer<'a> {
-    /// When its request was due.
-    pub due: Instant,
-    /// When it was there.
-    pub at: Instant,
-    /// Its status.
-    pub status: u16,
-    /// Its body.
-    pub body: &'a [u8],
-}
-
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-    filled: usize,
-    due: Instant,
+/// What was done of what was due after the warm-up.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// When the warm-up ended, and when the last request was due.
+    pub counted: Range<Instant>,
+    /// Requests that were due.
+    pub due: u64,
+    /// Those of them that were given up, since every connection was busy.
+    pub given_up: u64,
+    /// How late requests were sent, in microseconds. Where what finds no connection is given up, this is the loop's own
+    /// lateness; else waiting for a connection is in it.
+    pub late_us: Histogram<u64>,
 }
 
 /// Sends `workload` at the given pace and hands over every answer; ends when the last one is there.
@@ -65,91 +74,79 @@ pub fn run(
     workload: &mut Workload,
     pace: &Pace,
     take: &mut dyn FnMut(&Answer<'_>) -> Result<()>,
-) -> Result<()> {
-    let mut poll = Poll::new().context("epoll")?;
-    let mut pool = connect(server, pace.connections, &poll)?;
-    let mut idle: Vec<usize> = (0..pool.len()).collect();
+) -> Result<Offered> {
+    let mut pool = Connections::open(server, pace.connections)?;
+    let mut idle: Vec<usize> = (0..pace.connections).collect();
     let mut waiting: VecDeque<Instant> = VecDeque::new();
-    let mut events = Events::with_capacity(1024);
     let start = Instant::now();
     let all = (pace.per_second * pace.duration.as_secs_f64()).round() as u64;
     let due_at = |nth: u64| start + Duration::from_secs_f64(nth as f64 / pace.per_second);
-    let (mut next, mut answered) = (0, 0);
-    while answered < all {
+    let mut offered = Offered::new(start, pace)?;
+    let gives_up = pace.when_busy == WhenBusy::GiveUp;
+    let (mut next, mut open) = (0, 0);
+    while next < all || open > 0 {
         let now = Instant::now();
         while next < all && due_at(next) <= now {
-            waiting.push_back(due_at(next));
+            let is_given_up = gives_up && waiting.len() >= idle.len();
+            offered.note_due(due_at(next), is_given_up);
+            if !is_given_up {
+                open += 1;
+                waiting.push_back(due_at(next));
+            }
             next += 1;
         }
-        while !waiting.is_empty()
-            && let Some(connection) = idle.pop().and_then(|index| pool.get_mut(index))
-        {
-            connection.due = waiting.pop_front().unwrap_or(now);
-            send(connection, workload.next_request())?;
+        for _ in 0..waiting.len().min(idle.len()).min(SENDS_IN_A_ROW) {
+            let (Some(due), Some(index)) = (waiting.pop_front(), idle.pop()) else { break };
+            offered.note_sent(due);
+            pool.send(index, workload.next_request(), due)?;
         }
-        let wait = if next < all { due_at(next).saturating_duration_since(now) } else { SILENCE_MAX };
+        let wait = match next {
+            _ if !waiting.is_empty() && !idle.is_empty() => Duration::ZERO,
+            // What is due before a connection is free is given up: there is nothing to do until then.
+            _ if next < all && gives_up && idle.is_empty() => due_at(all).saturating_duration_since(now),
+            _ if next < all => due_at(next).saturating_duration_since(now),
+            _ => SILENCE_MAX,
+        };
         let waits = wait >= WAIT_MIN;
-        match poll.poll(&mut events, Some(if waits { wait } else { Duration::ZERO })) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            other => other.context("epoll")?,
-        }
-        if events.is_empty() && !waits {
+        let ready = pool.wait(if waits { wait } else { Duration::ZERO })?;
+        if ready == 0 && !waits {
             std::thread::sleep(wait.min(LOOK_AWAY));
-        } else if events.is_empty() && next >= all {
-            return Err(Error::TimedOut(format!("{} requests without an answer", all - answered)));
+        } else if ready == 0 && next >= all {
+            return Err(Error::TimedOut(format!("{open} requests without an answer")));
         }
-        for event in &events {
-            let index = event.token().0;
-            let Some(connection) = pool.get_mut(index) else { continue };
-            if receive(connection, take)? {
-                answered += 1;
-                idle.push(index);
-            }
+        let now = Instant::now();
+        while gives_up && idle.is_empty() && next < all && due_at(next) <= now {
+            offered.note_due(due_at(next), true);
+            next += 1;
+        }
+        for nth in 0..ready {
+            let Some((index, answer)) = pool.answer(nth)? else { continue };
+            take(&answer)?;
+            open -= 1;
+            idle.push(index);
         }
     }
-    Ok(())
+    Ok(offered)
 }
 
-fn connect(server: SocketAddr, connections: usize, poll: &Poll) -> Result<Vec<Connection>> {
-    let mut pool = Vec::with_capacity(connections);
-    for index in 0..connections {
-        let stream = std::net::TcpStream::connect(server).context(format!("connect to {server}"))?;
-        stream.set_nodelay(true).context("nodelay")?;
-        stream.set_nonblocking(true).context("nonblocking")?;
-        let mut stream = TcpStream::from_std(stream);
-        poll.registry().register(&mut stream, Token(index), Interest::READABLE).context("epoll")?;
-        pool.push(Connection { stream, buffer: vec![0; BUFFER_BYTES], filled: 0, due: Instant::now() });
+impl Offered {
+    fn new(start: Instant, pace: &Pace) -> Result<Self> {
+        let late_us =
+            Histogram::new_with_bounds(1, LATE_US_MAX, 3).map_err(|error| Error::Setup(error.to_string()))?;
+        let counted = start + pace.warm_up..start + pace.duration;
+        Ok(Self { counted, due: 0, given_up: 0, late_us })
     }
-    Ok(pool)
-}
 
-fn send(connection: &mut Connection, request: &[u8]) -> Result<()> {
-    let written = connection.stream.write(request).context("send a request")?;
-    if written == request.len() {
-        Ok(())
-    } else {
-        Err(Error::Unexpected("the send buffer is full with one request in flight".to_owned()))
+    fn note_due(&mut self, due: Instant, is_given_up: bool) {
+        let counts = u64::from(due >= self.counted.start);
+        self.due += counts;
+        self.given_up += if is_given_up { counts } else { 0 };
     }
-}
 
-/// Reads what is there; returns whether the answer is complete and was handed over.
-fn receive(connection: &mut Connection, take: &mut dyn FnMut(&Answer<'_>) -> Result<()>) -> Result<bool> {
-    let space = connection.buffer.get_mut(connection.filled..).unwrap_or_default();
-    match connection.stream.read(space) {
-        Ok(0) => return Err(Error::Unexpected("the server closed a connection in use".to_owned())),
-        Ok(read) => connection.filled += read,
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-            return Ok(false);
+    fn note_sent(&mut self, due: Instant) {
+        if due >= self.counted.start {
+            let late_us = due.elapsed().as_micros();
+            self.late_us.saturating_record(u64::try_from(late_us).unwrap_or(u64::MAX));
         }
-        Err(error) => return Err(error).context("receive an answer"),
     }
-    let bytes = connection.buffer.get(..connection.filled).unwrap_or_default();
-    let Some(head) = parse_head(bytes)? else { return Ok(false) };
-    if bytes.len() < head.end {
-        return Ok(false);
-    }
-    let body = bytes.get(head.body_start..head.end).unwrap_or_default();
-    take(&Answer { due: connection.due, at: Instant::now(), status: head.status, body })?;
-    connection.filled = 0;
-    Ok(true)
 }

@@ -10,12 +10,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::error::{Context, Error, Result};
-use crate::http::parse_head;
-use crate::net::{connect_from, read_available, source, write_all};
+use crate::frames::{Frames, unexpected};
+use crate::net::{Socket, connect_from, source, write_all};
 use crate::ws::{self, Opcode};
 
 /// Nothing answered for this long ends the run.
@@ -78,10 +77,9 @@ enum Stage {
 }
 
 struct Session {
-    stream: TcpStream,
+    socket: Socket,
     stage: Stage,
     token: String,
-    partial: Vec<u8>,
     /// Claims of the frame in flight that are not answered yet.
     awaited: usize,
     sent_at: Instant,
@@ -170,10 +168,9 @@ impl Sessions {
         self.poll.registry().register(&mut stream, Token(index), Interest::READABLE).context("epoll")?;
         write_all(&mut stream, upgrade)?;
         self.sessions.push(Session {
-            stream,
+            socket: Socket::new(stream),
             stage: Stage::Upgrading,
             token: token.to_owned(),
-            partial: Vec::new(),
             awaited: 0,
             sent_at: Instant::now(),
         });
@@ -232,7 +229,7 @@ impl Sessions {
         let Some(session) = self.sessions.get_mut(index) else { return Ok(false) };
         session.awaited = pace.commands;
         session.sent_at = Instant::now();
-        write_all(&mut session.stream, template.next_frame())?;
+        session.socket.send(template.next_frame())?;
         Ok(true)
     }
 
@@ -254,69 +251,28 @@ impl Sessions {
         self.buffer = buffer;
         outcome
     }
+}
 
-    /// Reads once; the socket is level-triggered in effect, since what a full buffer leaves is read in the loop.
-    fn read(&mut self, index: usize, buffer: &mut [u8]) -> Result<()> {
-        loop {
-            let Some(session) = self.sessions.get_mut(index) else { return Ok(()) };
-            let kept = session.partial.len();
-            let (head, space) = buffer.split_at_mut_checked(kept).unwrap_or_default();
-            head.copy_from_slice(&session.partial);
-            let space_bytes = space.len();
-            let Some(read) = read_available(&mut session.stream, space)? else { return Ok(()) };
-            session.partial.clear();
-            let mut rest = buffer.get(..kept + read).unwrap_or_default();
-            while !rest.is_empty() {
-                let used = self.consume(index, rest)?;
-                if used == 0 {
-                    break;
-                }
-                rest = rest.get(used..).unwrap_or_default();
-            }
-            if let Some(session) = self.sessions.get_mut(index) {
-                session.partial.extend_from_slice(rest);
-            }
-            if read < space_bytes {
-                return Ok(());
-            }
-        }
+impl Frames for Sessions {
+    fn socket(&mut self, index: usize) -> Option<&mut Socket> {
+        self.sessions.get_mut(index).map(|session| &mut session.socket)
     }
 
-    /// Handles what is complete at the start of `bytes`; returns how many bytes that was.
-    fn consume(&mut self, index: usize, bytes: &[u8]) -> Result<usize> {
-        let Some(session) = self.sessions.get_mut(index) else { return Ok(bytes.len()) };
-        if session.stage == Stage::Upgrading {
-            let Some(head) = parse_head(bytes)? else { return Ok(0) };
-            if head.status != 101 || !ws::accepts(bytes.get(..head.body_start).unwrap_or_default()) {
-                return Err(unexpected("the upgrade was answered", bytes));
-            }
-            let connect = format!(r#"{{"id":1,"connect":{{"token":"{}"}}}}"#, session.token);
-            write_all(&mut session.stream, &ws::client_frame(Opcode::Text, connect.as_bytes()))?;
-            session.stage = Stage::Connecting;
-            return Ok(head.end);
-        }
-        let Some(frame) = ws::parse_frame(bytes)? else { return Ok(0) };
-        match frame.opcode {
-            Opcode::Text => {
-                let mut from = 0;
-                for to in memchr::memchr_iter(b'\n', frame.payload).chain([frame.payload.len()]) {
-                    self.message(index, frame.payload.get(from..to).unwrap_or_default())?;
-                    from = to + 1;
-                }
-            }
-            Opcode::Ping => {
-                write_all(&mut session.stream, &ws::client_frame(Opcode::Pong, frame.payload))?;
-            }
-            Opcode::Pong => {}
-            Opcode::Close => return Err(unexpected("the server closed a session", frame.payload)),
-        }
-        Ok(frame.bytes)
+    fn is_upgraded(&self, index: usize) -> bool {
+        self.sessions.get(index).is_some_and(|session| session.stage != Stage::Upgrading)
+    }
+
+    fn upgraded(&mut self, index: usize) -> Result<()> {
+        let Some(session) = self.sessions.get_mut(index) else { return Ok(()) };
+        session.stage = Stage::Connecting;
+        let connect = format!(r#"{{"id":1,"connect":{{"token":"{}"}}}}"#, session.token);
+        session.socket.send(&ws::client_frame(Opcode::Text, connect.as_bytes()))
     }
 
     fn message(&mut self, index: usize, message: &[u8]) -> Result<()> {
         let Some(session) = self.sessions.get_mut(index) else { return Ok(()) };
         if message == ws::PONG {
-            return write_all(&mut session.stream, &self.pong);
+            return session.socket.send(&self.pong);
         }
         // What `me` tells about one's own claims is part of the server's work and nothing to this client.
         if message.starts_with(b"{\"push\"") {
@@ -341,11 +297,6 @@ impl Sessions {
             _ => Err(unexpected("a message", message)),
         }
     }
-}
-
-fn unexpected(what: &str, bytes: &[u8]) -> Error {
-    let shown = bytes.get(..bytes.len().min(500)).unwrap_or_default();
-    Error::Unexpected(format!("{what}: {}", String::from_utf8_lossy(shown)))
 }
 
 #[cfg(test)]

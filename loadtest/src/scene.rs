@@ -24,7 +24,8 @@ pub struct Scene {
     pub server: SocketAddr,
     /// The merchant's access token.
     pub merchant_token: String,
-    store_id: String,
+    /// The store.
+    pub store_id: String,
     product_id: String,
 }
 

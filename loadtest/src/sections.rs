@@ -3,12 +3,15 @@
 //! A section alternates short slices of the work and of its limit in one process at one time, because the speed of a
 //! shared machine drifts by more than the differences that matter; what counts is the median of the slices' ratios.
 
+pub mod audience;
 pub mod fanout;
 pub mod holds;
+pub mod overload;
 pub mod pace;
 pub mod restart;
 pub mod rpc;
 pub mod sessions;
+pub mod stalled;
 pub mod starts;
 pub mod throughput;
 
@@ -39,6 +42,10 @@ pub struct Options {
     pub starts: usize,
     /// Open holds among which some expire.
     pub holds: u32,
+    /// People who are told of a sale.
+    pub audience: usize,
+    /// Numbers of connections over which more claims arrive than the server can take.
+    pub crowd: Vec<usize>,
     /// How many shoppers claim.
     pub shoppers: usize,
 }
@@ -68,11 +75,17 @@ pub enum Section {
     Starts,
     /// Expired holds among many open ones.
     Holds,
+    /// Five times as many claims as the server can take.
+    Overload,
+    /// Sessions that do not read, and how long the others wait.
+    Stalled,
+    /// An audience that is told of a sale.
+    Audience,
 }
 
 impl Section {
     /// Every kind, in the order in which they are run.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Claims,
         Self::Refusals,
         Self::Rpc,
@@ -84,6 +97,9 @@ impl Section {
         Self::Restart,
         Self::Starts,
         Self::Holds,
+        Self::Overload,
+        Self::Stalled,
+        Self::Audience,
     ];
 
     /// Measures it; adds a row per comparison and tells about progress.
@@ -108,6 +124,9 @@ impl Section {
             Self::Restart => restart::measure(options, add),
             Self::Starts => starts::measure(options, add),
             Self::Holds => holds::measure(options, add),
+            Self::Overload => overload::measure(options, add),
+            Self::Stalled => stalled::measure(options, add),
+            Self::Audience => audience::measure(options, add),
         }
     }
 }

@@ -147,6 +147,21 @@ impl Server {
             .ok_or_else(|| Error::Setup(format!("{path} has no VmRSS")))
     }
 
+    /// Returns how much processor time the process' present threads have used so far, all together.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn cpu(&self) -> Result<Duration> {
+        let path = format!("/proc/{}/task", self.guard.0.id());
+        let mut used_ns = 0;
+        for thread in std::fs::read_dir(&path).context(path.clone())?.flatten() {
+            // A thread may have ended meanwhile.
+            let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            used_ns += text.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0u64);
+        }
+        Ok(Duration::from_nanos(used_ns))
+    }
+
     /// Returns the last lines of what the server wrote.
     #[must_use]
     pub fn log_end(&self) -> String {

@@ -7,13 +7,15 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
+use crate::frames::{Frames, unexpected};
 use crate::http::parse_head;
-use crate::net::{connect_from, read_available, source, write_all};
+use crate::net::{Socket, connect_from, connect_narrow, read_available, source, write_all};
 use crate::ws::{self, Message, Opcode};
 
 /// Nothing happening for this long while something is awaited ends the run.
@@ -23,6 +25,8 @@ const HANDSHAKES_MAX: usize = 256;
 /// Size of the buffer that all sockets share for reading, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// Longest delivery that is told apart, in microseconds.
+const DELIVERY_US_MAX: u64 = 60_000_000;
 /// The tokens of the connections that trigger updates count down from here.
 const TRIGGERS_FROM: usize = usize::MAX - 2;
 const TRIGGERS_MAX: usize = 64;
@@ -40,6 +44,8 @@ pub struct Handshake {
     pub tokens: Vec<String>,
     /// What the subscription's reply must contain; empty = nothing.
     pub snapshot_contains: String,
+    /// It subscribes and never reads again.
+    pub stalls: bool,
 }
 
 /// One update to all sockets, in microseconds from the moment the trigger was sent.
@@ -62,11 +68,9 @@ enum Stage {
     Ready,
 }
 
-struct Socket {
-    stream: TcpStream,
+struct Subscriber {
+    socket: Socket,
     stage: Stage,
-    /// The start of a frame whose rest has not come yet.
-    partial: Vec<u8>,
     /// The last round in which an offer came.
     seen_round: u64,
     /// Offers that came in that round.
@@ -83,7 +87,7 @@ struct Trigger {
 pub struct Swarm {
     poll: Poll,
     events: Events,
-    sockets: Vec<Socket>,
+    sockets: Vec<Subscriber>,
     triggers: Vec<Trigger>,
     buffer: Vec<u8>,
     pong: Vec<u8>,
@@ -100,6 +104,9 @@ pub struct Swarm {
     sample: Vec<u8>,
     pings: u64,
     wakes: u64,
+    /// When the round began, and how long after it each socket had all it should, in microseconds; `None` = nobody asked.
+    began: Instant,
+    delivered_us: Option<Histogram<u64>>,
 }
 
 impl Swarm {
@@ -126,6 +133,8 @@ impl Swarm {
             sample: Vec::new(),
             pings: 0,
             wakes: 0,
+            began: Instant::now(),
+            delivered_us: None,
         })
     }
 
@@ -139,6 +148,15 @@ impl Swarm {
     #[must_use]
     pub fn sample(&self) -> &[u8] {
         &self.sample
+    }
+
+    /// Begins to note how long each delivery takes; returns what was noted so far.
+    ///
+    /// # Errors
+    /// Never; the bounds of the histogram are good.
+    pub fn time_deliveries(&mut self) -> Result<Option<Histogram<u64>>> {
+        let fresh = Histogram::new_with_bounds(1, DELIVERY_US_MAX, 3);
+        Ok(self.delivered_us.replace(fresh.map_err(|error| Error::Setup(error.to_string()))?))
     }
 
     /// How many pings of the server were answered.
@@ -172,7 +190,9 @@ impl Swarm {
 
     fn open(&mut self, server: SocketAddr, upgrade: Option<&[u8]>) -> Result<()> {
         let index = self.sockets.len();
-        let mut stream = connect_from(source(index), server)?;
+        let stalls = self.handshake.as_ref().is_some_and(|handshake| handshake.stalls);
+        let connect = if stalls { connect_narrow } else { connect_from };
+        let mut stream = connect(source(index), server)?;
         self.poll.registry().register(&mut stream, Token(index), Interest::READABLE).context("epoll")?;
         let stage = match upgrade {
             Some(request) => {
@@ -184,7 +204,7 @@ impl Swarm {
                 Stage::Ready
             }
         };
-        self.sockets.push(Socket { stream, stage, partial: Vec::new(), seen_round: 0, seen: 0 });
+        self.sockets.push(Subscriber { socket: Socket::new(stream), stage, seen_round: 0, seen: 0 });
         Ok(())
     }
 
@@ -215,6 +235,7 @@ impl Swarm {
         self.offers = offers;
         self.triggers.iter_mut().for_each(|trigger| trigger.answered = false);
         let start = Instant::now();
+        self.began = start;
         if requests.len() != self.triggers.len() {
             return Err(Error::Setup(format!(
                 "{} requests, {} triggers",
@@ -297,86 +318,53 @@ impl Swarm {
 
     fn read_socket(&mut self, index: usize) -> Result<()> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let outcome = self.read_frames(index, &mut buffer);
+        let outcome = self.read(index, &mut buffer);
         self.buffer = buffer;
         outcome
     }
+}
 
-    fn read_frames(&mut self, index: usize, buffer: &mut [u8]) -> Result<()> {
-        loop {
-            let Some(socket) = self.sockets.get_mut(index) else { return Ok(()) };
-            let kept = socket.partial.len();
-            let (head, space) = buffer.split_at_mut_checked(kept).unwrap_or_default();
-            head.copy_from_slice(&socket.partial);
-            let space_bytes = space.len();
-            let Some(read) = read_available(&mut socket.stream, space)? else { return Ok(()) };
-            socket.partial.clear();
-            let mut rest = buffer.get(..kept + read).unwrap_or_default();
-            while !rest.is_empty() {
-                let used = self.consume(index, rest)?;
-                if used == 0 {
-                    break;
-                }
-                rest = rest.get(used..).unwrap_or_default();
-            }
-            if !rest.is_empty()
-                && let Some(socket) = self.sockets.get_mut(index)
-            {
-                socket.partial.extend_from_slice(rest);
-            }
-            // A read that leaves space has emptied the socket (epoll(7)).
-            if read < space_bytes {
-                return Ok(());
-            }
-        }
+impl Frames for Swarm {
+    fn socket(&mut self, index: usize) -> Option<&mut Socket> {
+        self.sockets.get_mut(index).map(|subscriber| &mut subscriber.socket)
     }
 
-    /// Handles what is complete at the start of `bytes`; returns how many bytes that was.
-    fn consume(&mut self, index: usize, bytes: &[u8]) -> Result<usize> {
-        let Some(socket) = self.sockets.get_mut(index) else { return Ok(bytes.len()) };
-        if socket.stage == Stage::Upgrading {
-            let Some(head) = parse_head(bytes)? else { return Ok(0) };
-            let head_bytes = bytes.get(..head.body_start).unwrap_or_default();
-            if head.status != 101 || !ws::accepts(head_bytes) {
-                let shown = String::from_utf8_lossy(bytes).into_owned();
-                return Err(Error::Unexpected(format!("the upgrade was answered: {shown}")));
-            }
-            if let Some(handshake) = &self.handshake {
-                write_all(&mut socket.stream, &first_frame(handshake, index))?;
-            }
-            socket.stage = Stage::Subscribing;
-            return Ok(head.end);
+    fn is_upgraded(&self, index: usize) -> bool {
+        self.sockets.get(index).is_some_and(|subscriber| subscriber.stage != Stage::Upgrading)
+    }
+
+    fn upgraded(&mut self, index: usize) -> Result<()> {
+        let Some(subscriber) = self.sockets.get_mut(index) else { return Ok(()) };
+        subscriber.stage = Stage::Subscribing;
+        let Some(handshake) = &self.handshake else { return Ok(()) };
+        subscriber.socket.send(&first_frame(handshake, index))?;
+        if handshake.stalls {
+            subscriber.stage = Stage::Ready;
+            self.ready += 1;
+            self.poll.registry().deregister(&mut subscriber.socket.stream).context("epoll")?;
         }
-        let Some(frame) = ws::parse_frame(bytes)? else { return Ok(0) };
-        match frame.opcode {
-            Opcode::Text => {
-                for message in frame.payload.split(|byte| *byte == b'\n') {
-                    self.message(index, message)?;
-                }
-            }
-            Opcode::Ping => write_all(&mut socket.stream, &ws::client_frame(Opcode::Pong, frame.payload))?,
-            Opcode::Pong => {}
-            Opcode::Close => {
-                let reason = String::from_utf8_lossy(frame.payload.get(2..).unwrap_or_default()).into_owned();
-                return Err(Error::Unexpected(format!("the server closed a socket: {reason}")));
-            }
-        }
-        Ok(frame.bytes)
+        Ok(())
     }
 
     fn message(&mut self, index: usize, message: &[u8]) -> Result<()> {
-        let Some(socket) = self.sockets.get_mut(index) else { return Ok(()) };
+        let Some(subscriber) = self.sockets.get_mut(index) else { return Ok(()) };
         match ws::classify(message) {
-            Message::Offer if socket.stage == Stage::Ready => {
-                if socket.seen_round != self.round {
-                    (socket.seen_round, socket.seen) = (self.round, 0);
+            Message::Offer if subscriber.stage == Stage::Ready => {
+                if subscriber.seen_round != self.round {
+                    (subscriber.seen_round, subscriber.seen) = (self.round, 0);
                 }
-                socket.seen += 1;
-                if socket.seen > self.offers {
-                    let (seen, round) = (socket.seen, self.round);
+                subscriber.seen += 1;
+                if subscriber.seen > self.offers {
+                    let (seen, round) = (subscriber.seen, self.round);
                     return Err(Error::Unexpected(format!("{seen} offers in round {round}")));
                 }
-                self.received += usize::from(socket.seen == self.offers);
+                if subscriber.seen == self.offers {
+                    self.received += 1;
+                    if let Some(delivered_us) = &mut self.delivered_us {
+                        let took_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                        delivered_us.saturating_record(took_us);
+                    }
+                }
                 if self.first.is_none() {
                     self.first = Some(Instant::now());
                     self.sample.clear();
@@ -388,22 +376,18 @@ impl Swarm {
             }
             Message::Ping => {
                 self.pings += 1;
-                write_all(&mut socket.stream, &self.pong)?;
+                subscriber.socket.send(&self.pong)?;
             }
-            Message::Reply(1) | Message::OtherPush if socket.stage != Stage::Upgrading => {}
-            Message::Reply(2) if socket.stage == Stage::Subscribing => {
+            Message::Reply(1) | Message::OtherPush if subscriber.stage != Stage::Upgrading => {}
+            Message::Reply(2) if subscriber.stage == Stage::Subscribing => {
                 let expected = self.handshake.as_ref().map_or("", |handshake| &handshake.snapshot_contains);
                 if memchr::memmem::find(message, expected.as_bytes()).is_none() {
-                    let shown = String::from_utf8_lossy(message).into_owned();
-                    return Err(Error::Unexpected(format!("a snapshot without the offer: {shown}")));
+                    return Err(unexpected("a snapshot without the offer", message));
                 }
-                socket.stage = Stage::Ready;
+                subscriber.stage = Stage::Ready;
                 self.ready += 1;
             }
-            _ => {
-                let shown = String::from_utf8_lossy(message).into_owned();
-                return Err(Error::Unexpected(format!("message: {shown}")));
-            }
+            _ => return Err(unexpected("a message", message)),
         }
         Ok(())
     }

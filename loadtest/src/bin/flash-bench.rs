@@ -15,8 +15,8 @@ use flash_loadtest::report::{self, Row};
 use flash_loadtest::sections::{Options, Section};
 use flash_loadtest::{bare, child, driver};
 
-/// Open files that 10,000 sockets and everything else need.
-const FILES_MIN: u64 = 11_000;
+/// Open files that the connections of the overload and everything else need.
+const FILES_MIN: u64 = 18_000;
 
 /// How long the machine is watched before the run, and how busy it may be with other things.
 const BUSY_WATCH: Duration = Duration::from_secs(1);
@@ -61,6 +61,12 @@ struct Arguments {
     /// Open holds among which some expire; a multiple of 1,000.
     #[arg(long, default_value_t = 100_000)]
     holds: u32,
+    /// Connections of the overload; the last are more than the server lets claims of one promotion wait.
+    #[arg(long, value_delimiter = ',', default_value = "1024,17408")]
+    crowd: Vec<usize>,
+    /// Followers who are told of a sale.
+    #[arg(long, default_value_t = 100_000)]
+    audience: usize,
     /// Shoppers who claim in turn: so many that none meets the limit of claims per shopper and second.
     #[arg(long, default_value_t = 2_000)]
     shoppers: usize,
@@ -105,7 +111,7 @@ fn main() -> ExitCode {
 fn raise_files() -> Result<()> {
     let limit = rlimit::increase_nofile_limit(u64::MAX).context("raise the limit of open files")?;
     if limit < FILES_MIN {
-        eprintln!("flash-bench: only {limit} open files are allowed; 10,000 sockets need {FILES_MIN}");
+        eprintln!("flash-bench: only {limit} open files are allowed; everything needs {FILES_MIN}");
     }
     Ok(())
 }
@@ -129,6 +135,8 @@ fn options(arguments: &Arguments) -> Result<Options> {
         restart_claims: arguments.restart_claims,
         starts: arguments.starts,
         holds: arguments.holds,
+        crowd: arguments.crowd.clone(),
+        audience: arguments.audience,
     };
     if arguments.quick {
         options.seconds = 0.2;
@@ -139,6 +147,8 @@ fn options(arguments: &Arguments) -> Result<Options> {
         options.restart_claims = 1_600;
         options.starts = 100;
         options.holds = 2_000;
+        options.crowd = vec![64];
+        options.audience = 1_000;
     }
     std::fs::metadata(&options.server).context(options.server.display().to_string())?;
     Ok(options)

@@ -11,7 +11,6 @@
 //! two more figures are reported: the same ratio with the window opened at the answer to the trigger, when the commit
 //! is through (`from_answer`: it contains the preparation, but also whatever the server does before it fans out), and
 //! the whole trip from the sending of the PATCH to the last frame.
-
 //!
 //! Updates that wait together: eight PATCHes of as many promotions at once, against a bare loop that writes eight frames
 //! in one write to each socket. A socket is done when it has all eight.
@@ -38,7 +37,7 @@ const TOGETHER: f64 = 0.85;
 /// Updates that wait together.
 const TOGETHER_UPDATES: usize = 8;
 /// Prices that take turns; all have five digits, so that every frame has the same length.
-const PRICES: std::ops::Range<u32> = 50_000..50_064;
+pub(super) const PRICES: std::ops::Range<u32> = 50_000..50_064;
 /// Rounds per slice in any case.
 const ROUNDS_MIN: usize = 3;
 /// How long a launched promotion may take to be shown, and how often that is tried.
@@ -84,8 +83,9 @@ fn measure_at(sockets: usize, together: usize, options: &Options) -> Result<Row>
         offers: together,
         updates: PRICES.map(|price| update(&scene, &promotions, price)).collect(),
     })?;
-    let slice = Slice { duration_ms: (options.seconds * 1000.0) as u64, rounds_min: ROUNDS_MIN };
-    let warm_up = Slice { duration_ms: slice.duration_ms / 3, rounds_min: ROUNDS_MIN };
+    let slice =
+        Slice { duration_ms: (options.seconds * 1000.0) as u64, rounds_min: ROUNDS_MIN, timed: false };
+    let warm_up = Slice { duration_ms: slice.duration_ms / 3, rounds_min: ROUNDS_MIN, timed: false };
     let warmed: Rounds = ours.ask(&warm_up)?;
     let frame_bytes = warmed.sample.len();
 
@@ -135,7 +135,7 @@ pub(super) fn start(options: &Options) -> Result<(Server, Scene, String)> {
     Ok((server, scene, promotion))
 }
 
-fn wait_shown(server: &Server, promotion: &str) -> Result<()> {
+pub(super) fn wait_shown(server: &Server, promotion: &str) -> Result<()> {
     let deadline = Instant::now() + SHOWN_MAX;
     loop {
         match Swarm::new(Some(handshake(promotion, Vec::new())))?.connect(server.address, 1) {
@@ -154,11 +154,12 @@ pub(super) fn handshake(promotion: &str, tokens: Vec<String>) -> Handshake {
         subscription: subscription.to_string(),
         tokens,
         snapshot_contains: promotion.to_owned(),
+        stalls: false,
     }
 }
 
 /// The same new price for each promotion.
-fn update(scene: &Scene, promotions: &[String], price: u32) -> Update {
+pub(super) fn update(scene: &Scene, promotions: &[String], price: u32) -> Update {
     let body = json!({"price": {"amount": price, "currency": "COP"}}).to_string();
     let token = Some(scene.merchant_token.as_str());
     let request = |promotion: &String| {

@@ -15,7 +15,7 @@ use super::throughput::{start, with_log};
 use crate::closed_loop::Workload;
 use crate::error::{Error, Result};
 use crate::http::{self, Request};
-use crate::open_loop::{self, Pace};
+use crate::open_loop::{self, Pace, WhenBusy};
 use crate::report::{Row, Target};
 use crate::rpc_loop::{self, Sessions};
 use crate::scene::Scene;
@@ -117,7 +117,13 @@ fn at(sorted: &[f64], quantile: f64) -> f64 {
 fn claim(server: &Server, work: &mut Workload, per_second: f64, duration: Duration) -> Result<Vec<Accepted>> {
     let (began, began_at) = (Instant::now(), Timestamp::now());
     let mut accepted = Vec::new();
-    let pace = Pace { connections: CONNECTIONS, per_second, duration };
+    let pace = Pace {
+        connections: CONNECTIONS,
+        per_second,
+        duration,
+        warm_up: Duration::ZERO,
+        when_busy: WhenBusy::Wait,
+    };
     open_loop::run(server.address, work, &pace, &mut |answer| {
         let body = || String::from_utf8_lossy(answer.body).into_owned();
         match answer.status {

@@ -15,7 +15,7 @@ use super::Options;
 use super::throughput::{STOCK_MAX, WARM_UP_SHARE, start, with_log};
 use crate::closed_loop::Workload;
 use crate::error::{Context, Error, Result};
-use crate::open_loop::{self, Pace};
+use crate::open_loop::{self, Pace, WhenBusy};
 use crate::report::{Row, Target, spread};
 use crate::scene::Scene;
 use crate::server::Server;
@@ -52,14 +52,20 @@ fn measure_on(server: &Server, scene: &Scene, tokens: &[String], options: &Optio
     for _ in 0..options.slices {
         let mut of_slice = histogram()?;
         let counts_from = Instant::now() + warm_up;
-        let pace = Pace { connections: CONNECTIONS, per_second: PER_SECOND, duration: warm_up + counted };
+        let pace = Pace {
+            connections: CONNECTIONS,
+            per_second: PER_SECOND,
+            duration: warm_up + counted,
+            warm_up,
+            when_busy: WhenBusy::Wait,
+        };
         open_loop::run(server.address, &mut work, &pace, &mut |answer| {
             if answer.status != 201 {
                 let body = String::from_utf8_lossy(answer.body).into_owned();
                 return Err(Error::Unexpected(format!("a claim was answered {}: {body}", answer.status)));
             }
-            if answer.due >= counts_from {
-                of_slice.saturating_record(micros(answer.at.duration_since(answer.due)));
+            if answer.since >= counts_from {
+                of_slice.saturating_record(micros(answer.at.duration_since(answer.since)));
             }
             Ok(())
         })?;
