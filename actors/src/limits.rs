@@ -12,7 +12,7 @@ pub const RELOAD_RETRY_MS: u64 = 200;
 /// Commits start at least this far apart, so that a busy second shares transactions; a lone claim does not wait.
 pub const COMMIT_SPACING: Duration = Duration::from_millis(1);
 /// Decisions that share a transaction well enough: so many don't wait for the spacing. Measured: docs/benchmarks.md.
-pub const COMMIT_AT_ONCE: usize = 64;
+pub const COMMIT_AT_ONCE: usize = 48;
 /// Claims in one transaction; beyond, the rest joins the next one. Keeps a commit's time, and so everybody's wait, bounded.
 pub const BATCH_CLAIMS_MAX: usize = 2_048;
 /// Promotions in one transaction.

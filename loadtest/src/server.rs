@@ -140,11 +140,15 @@ impl Server {
     /// # Errors
     /// The process has ended.
     pub fn rss_kib(&self) -> Result<u64> {
+        self.status_kib("VmRSS:")
+    }
+
+    fn status_kib(&self, field: &str) -> Result<u64> {
         let path = format!("/proc/{}/status", self.guard.0.id());
         let status = std::fs::read_to_string(&path).context(path.clone())?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
-            .ok_or_else(|| Error::Setup(format!("{path} has no VmRSS")))
+            .ok_or_else(|| Error::Setup(format!("{path} has no {field}")))
     }
 
     /// Returns how much processor time the process' present threads have used so far, all together.

@@ -1,9 +1,9 @@
 //! What sessions cost: resident memory of an idle, subscribed one, and how many authenticated ones start per second.
 //!
 //! Memory is the growth of the server's `VmRSS` by N anonymous sessions that are subscribed with one offer in reach,
-//! over N, once it has settled; a fifth as many are there before, so that what a server takes and gives back while it
-//! starts is not in it. Buffers of the kernel are not in it either. Both are absolute figures of a server with one
-//! worker.
+//! over N. A fifth as many are there before, so that what a server takes while it starts is not in it. What handshakes
+//! took and gave back stays with the allocator until something happens after its pause, so a few more sessions come
+//! before each reading. Buffers of the kernel are not in it. Both are absolute figures of a server with one worker.
 
 use std::time::Duration;
 
@@ -22,9 +22,10 @@ const MEMORY_KIB: f64 = 5.0;
 const CONNECTS_PER_SECOND: f64 = 5_000.0;
 /// Sessions that are there before memory is read, as a share of those that are counted.
 const BEFORE_SHARE: usize = 5;
-/// How often and how far apart memory is read once everybody is subscribed; the largest reading counts.
-const READINGS: u32 = 10;
-const READING_EVERY: Duration = Duration::from_millis(200);
+/// Sessions that come last before each reading.
+const NUDGE: usize = 200;
+/// Longer than the allocator keeps what was given back.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// Measures the memory of idle sessions.
 ///
@@ -33,21 +34,19 @@ const READING_EVERY: Duration = Duration::from_millis(200);
 pub fn memory(options: &Options, add: &mut dyn FnMut(Row)) -> Result<()> {
     let (server, _scene, promotion) = start(options)?;
     let sockets = options.sessions;
-    let connect = |count: usize| -> Result<(Helper, u64)> {
-        let handshake = Some(handshake(&promotion, Vec::new()));
-        let mut driver = Helper::start("driver")?;
-        let config = idle(&server, count, handshake);
-        let _: Connected = driver.ask(&config)?;
-        let mut rss_kib = 0;
-        for _ in 0..READINGS {
-            std::thread::sleep(READING_EVERY);
-            rss_kib = rss_kib.max(server.rss_kib()?);
+    let mut drivers = Vec::new();
+    let mut settled_after = |count: usize| -> Result<u64> {
+        for count in [count, NUDGE] {
+            let mut driver = Helper::start("driver")?;
+            let _: Connected = driver.ask(&idle(&server, count, Some(handshake(&promotion, Vec::new()))))?;
+            drivers.push(driver);
+            std::thread::sleep(SETTLING);
         }
-        Ok((driver, rss_kib))
+        server.rss_kib()
     };
-    let (_first, before_kib) = connect(sockets / BEFORE_SHARE)?;
-    let (_driver, after_kib) = connect(sockets)?;
-    let each_kib = after_kib.saturating_sub(before_kib) as f64 / sockets as f64;
+    let before_kib = settled_after(sockets / BEFORE_SHARE)?;
+    let after_kib = settled_after(sockets)?;
+    let each_kib = after_kib.saturating_sub(before_kib) as f64 / (sockets + NUDGE) as f64;
     add(Row {
         work: "memory per session, KiB".to_owned(),
         setting: format!("{sockets} idle, subscribed, after {}", sockets / BEFORE_SHARE),
