@@ -77,6 +77,46 @@ async fn claims_come_in_the_kind_that_is_wanted() {
     }
 }
 
+/// A promotion's claims go either way, oldest first unless asked otherwise; pages go on as the order goes, and CSV too.
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_come_in_the_order_that_is_wanted() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let token = Some(shop.merchant.token.as_str());
+    let sale = server.launch(&shop, json!({})).await;
+    let path = format!("/api/v1/promotions/{sale}/claims");
+    let mut made = Vec::new();
+    for shopper in server.shoppers(5).await {
+        let (status, claim) =
+            server.ask("POST", &path, Some(&shopper), Some(&json!({})), Some("k")).await.unwrap();
+        assert_eq!(status.as_u16(), 201, "{claim}");
+        made.push(claim["id"].as_str().unwrap().to_owned());
+    }
+    let newest: Vec<String> = made.iter().rev().cloned().collect();
+    for (order, expected) in [("", &made), ("&order=oldest", &made), ("&order=newest", &newest)] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = server.must(200, "GET", &format!("{path}?limit=2{order}{cursor}"), token, None).await;
+            let ids = page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap());
+            found.extend(ids.map(str::to_owned));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(&found, expected, "{order}");
+        let request = server.http.get(format!("{}{path}?limit=2{order}", server.base));
+        let request = request.bearer_auth(&shop.merchant.token).header("Accept", "text/csv");
+        let text = request.send().await.unwrap().text().await.unwrap();
+        let ids: Vec<_> = text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!(&ids, expected, "{order}: {text}");
+    }
+    let problem = server.must(422, "GET", &format!("{path}?order=best"), token, None).await;
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 1, "{problem}");
+    assert_eq!(
+        (&problem["errors"][0]["field"], &problem["errors"][0]["code"]),
+        (&json!("order"), &json!("invalid"))
+    );
+}
+
 /// Who wants more than is left is told how much is.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_there_is_is_told_what_there_is() {

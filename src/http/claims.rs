@@ -12,7 +12,7 @@ use actix_web::http::header::{Accept, Header, Quality};
 use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, web};
 use flash_actors::engine::ClaimRequest;
-use flash_actors::ports::catalogue::StaffRole;
+use flash_actors::ports::catalogue::{Order, StaffRole};
 use flash_domain::claim::Claim;
 use flash_domain::geo::Location;
 use flash_domain::ids::{ClaimId, PromotionId, StoreId};
@@ -221,12 +221,26 @@ pub async fn of_promotion(request: HttpRequest, state: web::Data<HttpState>) -> 
     let record = ask.own_promotion(StaffRole::Clerk).await?;
     let mut query = Query::of(&ask)?;
     let (limit, after) = (query.limit(), query.cursor::<ClaimId>());
+    let order = order(&mut query);
     query.finish()?;
     if prefers_csv(&request) {
-        return csv(&ask, record.id).await;
+        return csv(&ask, record.id, order).await;
     }
-    let found = state.catalogue.claims_on(record.id, after, limit).await.map_err(|error| ask.port(error))?;
+    let found =
+        state.catalogue.claims_on(record.id, order, after, limit).await.map_err(|error| ask.port(error))?;
     page(&found, |(claim, name)| staff_json(claim, name), |(claim, _)| claim.id.0)
+}
+
+/// Takes `order`: `oldest` first if absent.
+fn order(query: &mut Query) -> Order {
+    match query.text("order").as_deref() {
+        None | Some("oldest") => Order::Oldest,
+        Some("newest") => Order::Newest,
+        Some(_) => {
+            query.refuse("order");
+            Order::Oldest
+        }
+    }
 }
 
 /// Whether a request would rather have CSV than JSON, which is what it gets if it does not mind.
@@ -244,18 +258,19 @@ fn prefers_csv(request: &HttpRequest) -> bool {
 /// Claims per page of the CSV; it is written page by page.
 const CSV_PAGE: u32 = 1_000;
 
-async fn csv(ask: &Ask<'_>, promotion: PromotionId) -> Answer {
+async fn csv(ask: &Ask<'_>, promotion: PromotionId, order: Order) -> Answer {
     let catalogue = ask.state.catalogue.clone();
     let header = "id,status,quantity,unit_amount,currency,shopper,created_at,confirmed_at,closed_at\r\n";
     // The first page decides whether this works at all; from then on the answer is under way.
-    let first = catalogue.claims_on(promotion, None, CSV_PAGE).await.map_err(|error| ask.port(error))?;
+    let first =
+        catalogue.claims_on(promotion, order, None, CSV_PAGE).await.map_err(|error| ask.port(error))?;
     let begin = (Some(first), None::<ClaimId>, catalogue);
     let pages = futures_util::stream::try_unfold(begin, move |(page, after, catalogue)| async move {
         let page = match (page, after) {
             (Some(page), _) => page,
             (None, None) => return Ok(None),
             (None, after) => catalogue
-                .claims_on(promotion, after, CSV_PAGE)
+                .claims_on(promotion, order, after, CSV_PAGE)
                 .await
                 .map_err(|error| std::io::Error::other(error.to_string()))?,
         };

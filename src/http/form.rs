@@ -4,8 +4,8 @@ use super::body::{self, Body};
 use super::context::{Ask, Refusal};
 use crate::problem::{Code, FieldError, Language, Problem};
 use crate::wire::time;
-use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, web};
 use flash_domain::geo::Location;
 use flash_domain::money::{Currency, Money};
 use flash_domain::time::UnixMillis;
@@ -391,6 +391,20 @@ impl Form {
         } else {
             Err(Refusal(Problem::invalid(self.errors, self.language)))
         }
+    }
+}
+
+impl Ask<'_> {
+    /// What a POST without fields takes: an empty body or an empty object, whatever its content type.
+    ///
+    /// # Errors
+    /// 400, 413, 422.
+    pub async fn no_fields(&self, payload: web::Payload) -> Result<(), Refusal> {
+        let body = self.body(payload).await?;
+        if body.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        Form::of(self, &body)?.finish()
     }
 }
 

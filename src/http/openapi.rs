@@ -121,6 +121,9 @@ fn parameters(row: &RouteRow) -> Vec<Value> {
         "/stores/{id}/notification-stats" | "/admin/notification-stats" => {
             query("days", json!({"type": "integer", "minimum": 1, "maximum": 366, "default": 30}));
         }
+        "/promotions/{id}/claims" if row.method == "GET" => {
+            query("order", json!({"type": "string", "enum": ["oldest", "newest"], "default": "oldest"}));
+        }
         "/claims" => query("idempotency_key", json!({"type": "string"})),
         _ => {}
     }

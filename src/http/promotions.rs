@@ -73,18 +73,6 @@ impl Ask<'_> {
             Err(error) => Err(Refusal(Problem::from_life(error, self.language))),
         }
     }
-
-    /// A POST without fields takes an empty body or an empty object.
-    ///
-    /// # Errors
-    /// 400, 413, 422.
-    pub async fn no_fields(&self, payload: web::Payload) -> Result<(), Refusal> {
-        let body = self.body(payload).await?;
-        if body.trim_ascii().is_empty() {
-            return Ok(());
-        }
-        Form::of(self, &body)?.finish()
-    }
 }
 
 /// `GET /promotions/{id}`

@@ -125,9 +125,10 @@ pub async fn remove(request: HttpRequest, state: web::Data<HttpState>) -> Answer
 }
 
 /// `POST /stores/{id}/webhooks/{webhook_id}/rotate`: a new secret; the one before also signs for a day.
-pub async fn rotate(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn rotate(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let webhook = webhook(&ask).await?;
+    ask.no_fields(payload).await?;
     let (secret, until) = (fresh_secret(), state.engine.now().wall.plus_ms(ROTATION_MS));
     let rotated = state.webhooks.rotate_secret(webhook.store_id, webhook.id, secret.clone(), until).await;
     if !rotated.map_err(|error| ask.port(error))? {
@@ -174,10 +175,19 @@ pub async fn messages(request: HttpRequest, state: web::Data<HttpState>) -> Answ
 }
 
 /// `POST /stores/{id}/webhooks/{webhook_id}/messages/{message_id}/replay`
-pub async fn replay(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn replay(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let webhook = webhook(&ask).await?;
+    let message: EventId = ask.id("message_id")?;
+    if let Err(refusal) = ask.no_fields(payload).await {
+        // That there is no such message comes first; only a bad request pays for the look-up.
+        let after = EventId(Uuid::from_u128(message.0.as_u128().saturating_add(1)));
+        let found =
+            state.webhooks.messages(webhook.id, Some(after), 1).await.map_err(|error| ask.port(error))?;
+        let known = found.items.first().is_some_and(|state| state.message.event_id == message);
+        return Err(if known { refusal } else { ask.problem(Code::NotFound) });
+    }
     let now = state.engine.now().wall;
-    let found = state.webhooks.replay(webhook.id, ask.id("message_id")?, now).await;
+    let found = state.webhooks.replay(webhook.id, message, now).await;
     if found.map_err(|error| ask.port(error))? { no_content() } else { Err(ask.problem(Code::NotFound)) }
 }

@@ -345,9 +345,17 @@ pub async fn claims_are_listed(place: Place) {
     let open = catalogue.open_claims(ana, 10).await.unwrap();
     assert_eq!(open, [c2.clone(), c1.clone(), c0.clone()]);
     assert_eq!(catalogue.open_claims(ana, 1).await.unwrap(), open[..1]);
-    let page = catalogue.claims_on(one.id, Some(c0.id), 2).await.unwrap();
+    let page = catalogue.claims_on(one.id, Order::Oldest, Some(c0.id), 2).await.unwrap();
     let ids = page.items.iter().map(|(claim, name)| (claim.id, name.as_str())).collect::<Vec<_>>();
     assert_eq!((ids, page.more), (vec![(c2.id, "Ana María Ñ"), (c3.id, "Ana María Ñ")], true));
+    let mut all = catalogue.claims_on(one.id, Order::Oldest, None, 10).await.unwrap();
+    let mut newest = catalogue.claims_on(one.id, Order::Newest, None, 3).await.unwrap();
+    assert!(newest.more);
+    let last = newest.items[2].0.id;
+    let rest = catalogue.claims_on(one.id, Order::Newest, Some(last), 3).await.unwrap();
+    newest.items.extend(rest.items);
+    all.items.reverse();
+    assert_eq!((newest.items, rest.more), (all.items, false));
     let counts = catalogue.claim_counts(one.id).await.unwrap();
     let count = |status, claims| StatusCount { status, claims, units: claims };
     let expected =

@@ -3,7 +3,7 @@
 use crate::place::Place;
 use crate::world::*;
 use flash_actors::ports::accounts::{Role, Rotation, UserPatch};
-use flash_actors::ports::catalogue::StaffRole;
+use flash_actors::ports::catalogue::{Order, StaffRole};
 use flash_domain::ids::{FamilyId, UserId};
 use flash_domain::segment::{FREQUENT_WINDOW_MS, Segment};
 use uuid::Uuid;
@@ -103,7 +103,7 @@ pub async fn a_person_is_forgotten(place: Place) {
     assert_eq!(turned, Rotation::Unknown);
     assert!(catalogue.role_at(world.store.id, person.id).await.unwrap().is_none());
     assert!(catalogue.followed_by(person.id, None, 10).await.unwrap().items.is_empty());
-    let claims = catalogue.claims_on(record.id, None, 10).await.unwrap().items;
+    let claims = catalogue.claims_on(record.id, Order::Oldest, None, 10).await.unwrap().items;
     assert_eq!(claims, [(claim, String::new())]);
     let mut again = user(Role::Shopper);
     again.email.clone_from(&person.email);

@@ -147,6 +147,15 @@ pub struct SeriesRow {
     pub created_at: UnixMillis,
 }
 
+/// The order of a list by when its items were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Oldest first.
+    Oldest,
+    /// Newest first.
+    Newest,
+}
+
 /// How many claims, and units in them, a promotion has in one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusCount {
@@ -370,10 +379,11 @@ pub trait Catalogue: Send + Sync + 'static {
     ) -> Answer<'_, Result<Page<Claim>, PortError>>;
     /// A shopper's claims that are held or confirmed, newest first, at most `limit`.
     fn open_claims(&self, user: UserId, limit: u32) -> Answer<'_, Result<Vec<Claim>, PortError>>;
-    /// A promotion's claims with the shoppers' display names, oldest first, after `after`.
+    /// A promotion's claims with the shoppers' display names, in this order, after `after` as the order goes.
     fn claims_on(
         &self,
         promotion: PromotionId,
+        order: Order,
         after: Option<ClaimId>,
         limit: u32,
     ) -> Answer<'_, Result<Page<(Claim, String)>, PortError>>;

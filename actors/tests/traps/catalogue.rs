@@ -160,7 +160,7 @@ impl Catalogue for Shelf {
         claim(ClaimId) -> Option<Claim>;
         claims_of(UserId, Option<String>, Option<ClaimId>, u32) -> Page<Claim>;
         open_claims(UserId, u32) -> Vec<Claim>;
-        claims_on(PromotionId, Option<ClaimId>, u32) -> Page<(Claim, String)>;
+        claims_on(PromotionId, Order, Option<ClaimId>, u32) -> Page<(Claim, String)>;
         claim_counts(PromotionId) -> Vec<StatusCount>;
     }
 }

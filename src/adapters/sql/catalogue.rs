@@ -186,10 +186,11 @@ impl Catalogue for Adapter {
     fn claims_on(
         &self,
         promotion: PromotionId,
+        order: Order,
         after: Option<ClaimId>,
         limit: u32,
     ) -> Ask<'_, Page<(Claim, String)>> {
-        Box::pin(self.fetch_claims_on(promotion, after, limit))
+        Box::pin(self.fetch_claims_on(promotion, order, after, limit))
     }
 
     fn claim_counts(&self, promotion: PromotionId) -> Ask<'_, Vec<StatusCount>> {

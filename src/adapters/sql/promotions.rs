@@ -320,18 +320,23 @@ impl Adapter {
     pub(super) async fn fetch_claims_on(
         &self,
         promotion: PromotionId,
+        order: Order,
         after: Option<ClaimId>,
         limit: u32,
     ) -> Result<Page<(Claim, String)>, PortError> {
+        let (beyond, direction, begin) = match order {
+            Order::Oldest => (">", "ASC", Uuid::nil()),
+            Order::Newest => ("<", "DESC", Uuid::max()),
+        };
         let columns =
             CLAIM.split(", ").map(|column| format!("c.{}", column.trim())).collect::<Vec<_>>().join(", ");
         let sql = format!(
             "SELECT {columns}, u.display_name FROM claims c JOIN users u ON u.id = c.user_id \
-             WHERE c.promotion_id = $1 AND c.id > $2 ORDER BY c.id LIMIT $3"
+             WHERE c.promotion_id = $1 AND c.id {beyond} $2 ORDER BY c.id {direction} LIMIT $3"
         );
         let found = sqlx::query(AssertSqlSafe(sql))
             .bind(promotion.0)
-            .bind(after.map_or(Uuid::nil(), |id| id.0))
+            .bind(after.map_or(begin, |id| id.0))
             .bind(i64::from(limit) + 1)
             .fetch_all(self.reader())
             .await
