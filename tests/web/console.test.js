@@ -131,6 +131,37 @@ test('a price that is no discount is warned of, not refused', async () => {
   assert.deepEqual(errors, []);
 });
 
+test('the board lists the latest claims first, as they come and change', async () => {
+  const { merchant, promotion } = await server.deal('Candle', { stock: 40 });
+  const people = [];
+  for (let index = 0; index < 14; index += 1) {
+    const shopper = await server.register('shopper', `Guest ${index}`);
+    people.push({ shopper, claim: await server.claim(shopper, promotion) });
+  }
+  const { page, errors } = await person(chrome, server);
+  await signIn(page, merchant);
+  await page.goto(`/merchant/promotions/${promotion.id}`);
+  const rows = page.getByTestId('claims').locator('tbody tr');
+  const names = () => rows.locator('td:first-child').allTextContents();
+  await until('the latest twelve are listed, newest first', async () => {
+    const expected = Array.from({ length: 12 }, (_, index) => `Guest ${13 - index}`);
+    return JSON.stringify(await names()) === JSON.stringify(expected);
+  });
+  // Nobody reloads: what comes is on top, what changes is changed in its place.
+  const late = await server.register('shopper', 'Latecomer');
+  await server.claim(late, promotion);
+  await shows(rows.first(), 'Latecomer');
+  assert.equal(await rows.first().getAttribute('data-new'), 'true');
+  assert.equal(await rows.nth(1).getAttribute('data-new'), 'false');
+  const { shopper, claim } = people[13];
+  await server.call('POST', `/claims/${claim.id}/confirm`, { token: shopper.token });
+  await shows(rows.filter({ hasText: 'Guest 13' }), 'Confirmed');
+  await page.getByTestId('claims').getByRole('button', { name: 'Show more' }).click();
+  await until('all are listed', async () => (await names()).join() === ['Latecomer', ...people.map((_, index) => `Guest ${13 - index}`)].join());
+  await accessible(page, 'a board with claims');
+  assert.deepEqual(errors, []);
+});
+
 test('a daily series is edited, its waiting day follows, and it is stopped', async () => {
   const { merchant, store, product } = await server.deal('Bread');
   // Six hours from now, at a store in UTC: the first day waits.

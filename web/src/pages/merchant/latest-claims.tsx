@@ -34,7 +34,7 @@ function useLatest(id: string, sales: ReadonlySignal<string>) {
   const load = async () => {
     const mine = ++asked.current;
     try {
-      const page = await get<Page<StaffClaim>>(`/promotions/${id}/claims?limit=${wanted.peek()}`);
+      const page = await get<Page<StaffClaim>>(`/promotions/${id}/claims?order=newest&limit=${wanted.peek()}`);
       // An answer that was overtaken by a later question's is old news.
       if (mine !== asked.current) return;
       [items.value, isMore.value, failure.value] = [page.items, page.next_cursor !== null, null];
