@@ -199,7 +199,7 @@ fn refused_rightly(
 /// No shopper has more than the limit.
 ///
 /// A limit that is lowered takes nothing back: what counts is what may have been in force when the last of a shopper's claims
-/// was decided, and any of them may have been the last.
+/// was decided, and any that was not answered before another was asked for may have been the last.
 fn limits(
     index: u32,
     sale: &Sale,
@@ -217,7 +217,10 @@ fn limits(
         let bound = |_, there: &[&Span]| match there {
             // Whether it is worth a look: no limit that there ever was is smaller.
             [] => terms.limit(index, sale, (Micros::MIN, Micros::MAX)).into_iter().min(),
-            _ => there.iter().map(greatest).max().flatten(),
+            _ => {
+                let latest_us = there.iter().map(|span| span.asked_us).max();
+                there.iter().filter(|span| Some(span.from_us) >= latest_us).map(greatest).max().flatten()
+            }
         };
         if bound(0, &[]).is_none_or(|limit| limit == u64::MAX) {
             continue;
