@@ -222,11 +222,13 @@ impl Directory {
         drop(shard);
         let directory = self.clone();
         let persistent = instead_of.is_some();
+        let mut before = instead_of.cloned();
         self.0.loads_waiting.fetch_add(1, Ordering::Relaxed);
         let spawned = self.0.arbiter.spawn(async move {
             let mut pause = RELOAD_BACKOFF_MIN;
             let result = loop {
-                let attempt = AssertUnwindSafe(directory.load(id, persistent)).catch_unwind().await;
+                let attempt =
+                    AssertUnwindSafe(directory.load(id, persistent, &mut before)).catch_unwind().await;
                 match attempt {
                     Ok(result) => break result,
                     // Somebody whom a new owner tells of itself panicked: nobody must wait for ever because of that.
@@ -246,7 +248,13 @@ impl Directory {
         Ok(Entry::Loading(receiver))
     }
 
-    async fn load(&self, id: PromotionId, persistent: bool) -> Result<Arc<OwnerCell>, NoOwner> {
+    /// Loads an owner; `before` is the one that it follows in this process.
+    async fn load(
+        &self,
+        id: PromotionId,
+        persistent: bool,
+        before: &mut Option<Arc<OwnerCell>>,
+    ) -> Result<Arc<OwnerCell>, NoOwner> {
         let mut pause = RELOAD_BACKOFF_MIN;
         loop {
             let loaded = {
@@ -254,8 +262,13 @@ impl Directory {
                 self.0.store.load(id).await
             };
             let failure = match loaded {
-                Ok(Some(loaded)) => {
+                Ok(Some(mut loaded)) => {
+                    if let Some(before) = before {
+                        let decided_at = &mut loaded.record.counters.decided_at;
+                        *decided_at = (*decided_at).max(before.decided_at());
+                    }
                     let owner = OwnerCell::new(loaded, self.0.dirty.clone(), self.0.clock.now());
+                    *before = Some(owner.clone());
                     let actor = PromotionActor::new(
                         owner.clone(),
                         self.0.feed.clone(),

@@ -14,7 +14,7 @@ use actix::Addr;
 use flash_domain::claim::Claim;
 use flash_domain::ids::{EventId, PromotionId};
 use flash_domain::promotion::{Promotion, PromotionRecord};
-use flash_domain::time::{MonoMillis, Now};
+use flash_domain::time::{MonoMillis, Now, UnixMillis};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -198,6 +198,13 @@ impl OwnerCell {
     /// Which promotion.
     pub fn id(&self) -> PromotionId {
         self.id
+    }
+
+    /// Its own time, also after it stopped: the owner that follows it must not be behind, since a start that was shown need
+    /// not be durable.
+    pub(crate) fn decided_at(&self) -> UnixMillis {
+        let owner = self.owner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        owner.promotion.record().counters.decided_at
     }
 
     /// Lets the owner reach its actor.

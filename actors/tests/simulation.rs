@@ -169,6 +169,7 @@ async fn check(world: &World, promotions: &[PromotionId]) {
     world.store.heal();
     tokio::time::sleep(Duration::from_secs(u64::from(HOLD_S) + 12)).await;
     world.engine.close().await;
+    assert_eq!(world.feed.wrong(), Vec::<String>::new());
     let history = std::mem::take(&mut *world.history.borrow_mut());
     for ((promotion, user, key), id) in &history.acked {
         let claim = world.store.claim(*id).expect("I18: an acknowledged claim was lost");

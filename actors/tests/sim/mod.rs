@@ -71,11 +71,18 @@ impl Faults {
 pub struct SimClock {
     origin: Instant,
     offset_ms: AtomicI64,
+    latest_ms: AtomicI64,
 }
 
 impl SimClock {
     pub fn new() -> Self {
-        Self { origin: Instant::now(), offset_ms: AtomicI64::new(1_800_000_000_000) }
+        let (offset_ms, latest_ms) = (AtomicI64::new(1_800_000_000_000), AtomicI64::new(0));
+        Self { origin: Instant::now(), offset_ms, latest_ms }
+    }
+
+    /// The latest time that the wall clock ever gave to anybody.
+    fn latest(&self) -> UnixMillis {
+        UnixMillis(self.latest_ms.load(Ordering::Relaxed))
     }
 
     pub fn step(&self, ms: i64) {
@@ -86,7 +93,9 @@ impl SimClock {
 impl Clock for SimClock {
     fn now(&self) -> Now {
         let mono = self.origin.elapsed().as_millis() as i64;
-        Now::new(self.offset_ms.load(Ordering::Relaxed) + mono, mono)
+        let wall = self.offset_ms.load(Ordering::Relaxed) + mono;
+        self.latest_ms.fetch_max(wall, Ordering::Relaxed);
+        Now::new(wall, mono)
     }
 }
 
@@ -191,11 +200,11 @@ impl SimStore {
         *faults = Faults { refused: 0, unknown: 0, load_fails: 0, ..*faults };
     }
 
-    /// The version that may be shown: the stored one, with start and end applied.
+    /// The version that may be shown: the stored one, with start and end applied, which stay although the clock goes back.
     pub fn shown_v(&self, id: PromotionId) -> u64 {
         let state = self.state.lock().unwrap();
         let record = &state.promotions[&id].record;
-        record.at(self.clock.now().wall.max(record.counters.decided_at)).counters.v
+        record.at(self.clock.latest().max(record.counters.decided_at)).counters.v
     }
 
     pub fn check(&self, id: PromotionId) {
@@ -346,17 +355,29 @@ pub struct SimFeed {
     panics: u64,
     store: Arc<SimStore>,
     last: Mutex<HashMap<PromotionId, u64>>,
+    wrong: Mutex<Vec<String>>,
     pulse: Arc<Pulse>,
 }
 
 impl SimFeed {
     pub fn new(seed: u64, panics: u64, store: Arc<SimStore>) -> Self {
         let random = Mutex::new(Random::new(seed ^ 0xfeed));
-        Self { random, panics, store, last: Mutex::default(), pulse: Arc::default() }
+        Self { random, panics, store, last: Mutex::default(), wrong: Mutex::default(), pulse: Arc::default() }
     }
 
     pub fn last_v(&self, id: PromotionId) -> u64 {
         self.last.lock().unwrap().get(&id).copied().unwrap_or(0)
+    }
+
+    /// What it was told and must not have been. Written down: whoever tells it survives a panic.
+    pub fn wrong(&self) -> Vec<String> {
+        self.wrong.lock().unwrap().clone()
+    }
+
+    fn must(&self, right: bool, otherwise: impl FnOnce() -> String) {
+        if !right {
+            self.wrong.lock().unwrap().push(otherwise());
+        }
     }
 }
 
@@ -368,9 +389,10 @@ impl Feed for SimFeed {
             Update::Sales { .. } => return,
         };
         let id = update.promotion_id();
-        assert!(v <= self.store.shown_v(id), "shown before it was durable: {update:?}");
         let last = self.last_v(id);
-        assert!(v >= last, "I26: told {v} after {last}");
+        self.must(v >= last, || format!("I26: told {v} after {last}"));
+        let durable = v <= self.store.shown_v(id);
+        self.must(durable, || format!("shown before it was durable: {update:?}"));
         self.last.lock().unwrap().insert(id, v);
         if self.random.lock().unwrap().below(1_000) < self.panics {
             panic!("{ON_PURPOSE}");
@@ -379,8 +401,8 @@ impl Feed for SimFeed {
 
     fn claims_changed(&self, claims: &[Claim]) {
         for claim in claims {
-            let durable = self.store.claim(claim.id).expect("shown before it was durable");
-            assert!(claim.v <= durable.v);
+            let durable = self.store.claim(claim.id).is_some_and(|durable| claim.v <= durable.v);
+            self.must(durable, || format!("shown before it was durable: {claim:?}"));
         }
     }
 

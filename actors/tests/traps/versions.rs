@@ -170,3 +170,24 @@ fn i26_a_start_that_was_shown_is_read_so_while_it_and_what_follows_are_in_flight
         assert_eq!(claim.await.unwrap().unwrap().v, 3);
     });
 }
+
+#[test]
+fn i26_a_start_that_was_shown_stays_though_its_commit_fails_and_the_clock_goes_back() {
+    play(async |stage: Stage| {
+        let id = stage.promotion(0, 1_000, 60);
+        stage.engine.wake().await.unwrap();
+        stage.store.hold(true);
+        pass(1_100).await;
+        assert_eq!(stage.feed.of(id).last(), Some(&Told::Offer(Status::Live, 2)));
+        stage.clock.step(-HOUR_MS);
+        stage.store.refuse(2);
+        stage.store.hold(false);
+        pass(3_000).await;
+        assert_eq!(stage.engine.observe().reloads, 1);
+        let read = stage.record(id).await.counters;
+        assert_eq!((read.status, read.v), (Status::Live, 2), "live never returns to scheduled");
+        assert_eq!(stage.claim(id, 1).await.unwrap().v, 3);
+        let told = stage.feed.of(id);
+        assert!(!told[1..].contains(&Told::Offer(Status::Scheduled, 1)), "{told:?}");
+    });
+}
