@@ -25,7 +25,10 @@ pub fn command(arguments: &[&str], database: &str, directory: &Path) -> Command 
         .env("FLASH_JWT_SECRET", SECRET)
         .env("FLASH_BIND", "127.0.0.1:0")
         .env("FLASH_BENCH", "1")
-        .env("FLASH_LOG", "warn");
+        .env("FLASH_LOG", "warn")
+        // The tests' own settings, which the server does not know.
+        .env_remove("FLASH_FUZZ_INPUTS")
+        .env_remove("FLASH_FUZZ_SEED");
     command
 }
 

@@ -83,7 +83,12 @@ fn commands_get_a_reply_or_a_close_with_a_code_of_the_protocol() {
         }
         if n % 500 == 0 {
             witness.text(r#"{"id":9,"ping":{}}"#);
-            assert_eq!(witness.line(), r#"{"id":9,"ping":{}}"#);
+            // A long run meets the server's own pings.
+            let mut answer = witness.line();
+            while answer == "{}" {
+                answer = witness.line();
+            }
+            assert_eq!(answer, r#"{"id":9,"ping":{}}"#);
         }
     }
     assert!(plan.inputs < 1_000 || survived > plan.inputs / 10, "too little is a command: {survived}");
