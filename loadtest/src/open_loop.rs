@@ -76,7 +76,8 @@ pub fn run(
     take: &mut dyn FnMut(&Answer<'_>) -> Result<()>,
 ) -> Result<Offered> {
     let mut pool = Connections::open(server, pace.connections)?;
-    let mut idle: Vec<usize> = (0..pace.connections).collect();
+    // Each in its turn: a server takes a connection that is never used for one that sends too slowly.
+    let mut idle: VecDeque<usize> = (0..pace.connections).collect();
     let mut waiting: VecDeque<Instant> = VecDeque::new();
     let start = Instant::now();
     let all = (pace.per_second * pace.duration.as_secs_f64()).round() as u64;
@@ -96,7 +97,7 @@ pub fn run(
             next += 1;
         }
         for _ in 0..waiting.len().min(idle.len()).min(SENDS_IN_A_ROW) {
-            let (Some(due), Some(index)) = (waiting.pop_front(), idle.pop()) else { break };
+            let (Some(due), Some(index)) = (waiting.pop_front(), idle.pop_front()) else { break };
             offered.note_sent(due);
             pool.send(index, workload.next_request(), due)?;
         }
@@ -123,7 +124,7 @@ pub fn run(
             let Some((index, answer)) = pool.answer(nth)? else { continue };
             take(&answer)?;
             open -= 1;
-            idle.push(index);
+            idle.push_back(index);
         }
     }
     Ok(offered)
