@@ -1,11 +1,16 @@
 //! Settings: every one from the environment (or a `.env` file), documented by its field. A bad value, or an unknown
 //! `FLASH_*`, stops the start and names the variable.
 
+mod source;
+
+pub use source::ConfigError;
+
 use crate::adapters::{DatabaseUrl, OpenError};
 use crate::proxies::Proxies;
+use source::{Source, bad, check_secret, parse};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The database unless `DATABASE_URL` names one.
@@ -105,25 +110,6 @@ pub struct AwsSettings {
     pub apns_sandbox_arn: Option<String>,
 }
 
-/// A setting that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A value that is not understood or out of range.
-    #[error("{name}: {reason}")]
-    Bad {
-        /// The variable.
-        name: String,
-        /// What is wrong and what would be right.
-        reason: String,
-    },
-    /// A `FLASH_*` that there is not.
-    #[error("{0}: there is no such setting")]
-    Unknown(String),
-    /// The `.env` file can't be read.
-    #[error(".env: {0}")]
-    DotEnv(String),
-}
-
 /// Settings that `Settings::from` reads, to tell unknown ones.
 pub const NAMES: &[&str] = &[
     "FLASH_BIND",
@@ -158,81 +144,13 @@ pub const NAMES: &[&str] = &[
     "FLASH_SNS_APNS_SANDBOX_ARN",
 ];
 
-/// Variables with this prefix belong to tests and tools and are left alone.
-const TEST_PREFIX: &str = "FLASH_TEST_";
-
-struct Source(BTreeMap<String, String>);
-
-impl Source {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    fn number(&self, name: &str, default: u64, min: u64, max: u64) -> Result<u64, ConfigError> {
-        let Some(text) = self.text(name) else { return Ok(default) };
-        let number = text.parse().map_err(|_| bad(name, "expected a whole number"))?;
-        if (min..=max).contains(&number) {
-            Ok(number)
-        } else {
-            Err(bad(name, &format!("expected {min} to {max}")))
-        }
-    }
-
-    fn flag(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
-        match self.text(name) {
-            None => Ok(default),
-            Some("1" | "true") => Ok(true),
-            Some("0" | "false") => Ok(false),
-            Some(_) => Err(bad(name, "expected 1 or 0, true or false")),
-        }
-    }
-
-    fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, ConfigError> {
-        let file_name = format!("{name}_FILE");
-        match (self.text(name), self.text(&file_name)) {
-            (Some(_), Some(_)) => Err(bad(&file_name, &format!("give this or {name}, not both"))),
-            (Some(secret), None) => Ok(Some(secret.as_bytes().to_vec())),
-            (None, Some(path)) => {
-                let bytes = std::fs::read(path).map_err(|error| bad(&file_name, &error.to_string()))?;
-                Ok(Some(bytes.trim_ascii().to_vec()))
-            }
-            (None, None) => Ok(None),
-        }
-    }
-}
-
-fn bad(name: &str, reason: &str) -> ConfigError {
-    ConfigError::Bad { name: name.to_owned(), reason: reason.to_owned() }
-}
-
 impl Settings {
     /// Reads the environment, and `.env` for what the environment does not set.
     ///
     /// # Errors
     /// The first bad or unknown setting.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let mut variables = BTreeMap::new();
-        match dotenvy::from_path_iter(Path::new(".env")) {
-            Ok(entries) => {
-                for entry in entries {
-                    let (name, value) = entry.map_err(|error| ConfigError::DotEnv(error.to_string()))?;
-                    variables.insert(name, value);
-                }
-            }
-            Err(error) if error.not_found() => {}
-            Err(error) => return Err(ConfigError::DotEnv(error.to_string())),
-        }
-        for (name, value) in std::env::vars_os() {
-            let Ok(name) = name.into_string() else { continue };
-            match value.into_string() {
-                Ok(value) => {
-                    variables.insert(name, value);
-                }
-                Err(_) if name.starts_with("FLASH_") => return Err(bad(&name, "expected UTF-8")),
-                Err(_) => {}
-            }
-        }
-        Self::from(variables)
+        Self::from(source::environment()?)
     }
 
     /// Reads settings from a map of variables.
@@ -240,13 +158,7 @@ impl Settings {
     /// # Errors
     /// The first bad or unknown setting.
     pub fn from(variables: BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let unknown = variables.keys().find(|name| {
-            name.starts_with("FLASH_") && !name.starts_with(TEST_PREFIX) && !NAMES.contains(&name.as_str())
-        });
-        if let Some(name) = unknown {
-            return Err(ConfigError::Unknown(name.clone()));
-        }
-        let source = Source(variables);
+        let source = Source::of(variables, NAMES)?;
         let production = match source.text("FLASH_ENV") {
             None | Some("development") => false,
             Some("production") => true,
@@ -406,23 +318,6 @@ impl AwsSettings {
     }
 }
 
-/// Refuses secrets that are short or, in production, plainly not random.
-fn check_secret(name: &str, secret: &[u8], production: bool) -> Result<(), ConfigError> {
-    if secret.len() < 32 {
-        return Err(bad(name, "expected at least 32 bytes"));
-    }
-    let mut seen = [false; 256];
-    secret.iter().for_each(|byte| seen[usize::from(*byte)] = true);
-    let distinct = seen.iter().filter(|seen| **seen).count();
-    let lower = String::from_utf8_lossy(secret).to_lowercase();
-    let default =
-        ["secret", "changeme", "change-me", "password", "example"].iter().any(|word| lower.contains(word));
-    if production && (distinct < 10 || default) {
-        return Err(bad(name, "production needs a random one; make it with: openssl rand -base64 48"));
-    }
-    Ok(())
-}
-
 /// Eight in ten of the files that this process may open: the rest is for the database, requests and the system.
 fn default_sessions_max() -> u64 {
     rlimit::Resource::NOFILE.get_hard().map_or(8_000, |hard| (hard.min(1_000_000) * 8 / 10).max(64))
@@ -444,15 +339,6 @@ fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
         }
     }
     Ok(list)
-}
-
-fn parse<T: std::str::FromStr>(
-    source: &Source,
-    name: &str,
-    default: &str,
-    reason: &str,
-) -> Result<T, ConfigError> {
-    source.text(name).unwrap_or(default).parse().map_err(|_| bad(name, reason))
 }
 
 #[cfg(test)]
