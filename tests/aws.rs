@@ -4,10 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "common/crowd.rs"]
+mod crowd;
 #[path = "aws/proxy.rs"]
 mod proxy;
 
 use common::{Person, Server, command};
+use crowd::{metric, people};
+use flash_domain::time::UnixMillis;
 use proxy::{Fault, Proxy, RECEIVE};
 use serde_json::{Value, json};
 use std::process::{Child, Command, Stdio};
@@ -221,10 +225,10 @@ async fn i23_i24_everybody_is_told_once_through_every_fault() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
+    // Listing hides nothing: neither from the next list nor from who sends it again, at once.
     assert!(run(&["dlq", "list"]).contains(" no event\n"));
-    until(async || dead().await == "1").await;
-    // Its visibility has to end before it can be taken again.
-    until(async || run(&["dlq", "redrive"]).contains("1 messages were sent")).await;
+    assert!(run(&["dlq", "list"]).contains(" no event\n"));
+    assert!(run(&["dlq", "redrive"]).contains("1 messages were sent"));
     until(async || dead().await == "1").await;
 
     let items = inbox(&server, &follower).await;
@@ -232,6 +236,62 @@ async fn i23_i24_everybody_is_told_once_through_every_fault() {
     let stores: std::collections::HashSet<_> =
         items.iter().map(|item| item["store"]["id"].as_str()).collect();
     assert_eq!(stores.len(), 3);
+}
+
+/// I23: `kill -9` of the server before an event was published, and again and again in the middle of its audience, while the
+/// event is published twice and stays in the queue to come once more: everybody has it once, and nothing is left over.
+#[tokio::test(flavor = "multi_thread")]
+async fn i23_a_server_killed_in_the_middle_of_an_audience_tells_everybody_once() {
+    const PEOPLE: usize = 10_000;
+    let emulator = emulator();
+    let mail = mail(&emulator.url).await;
+    let proxy = Proxy::start(&emulator.url);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("t.db");
+    let database = format!("sqlite:{}", file.display());
+    assert!(command(&["migrate"], &database, directory.path()).status().unwrap().success());
+    let (stores, ids) = people(&file, PEOPLE).await;
+    stores.close().await;
+    let mut server = serve(directory.path(), &proxy.url, &mail);
+    let shop = server.shop().await;
+    // Committed, and nowhere but in the database yet.
+    proxy.away(true);
+    server.launch(&shop, json!({})).await;
+    server.kill();
+    proxy.away(false);
+    proxy.fault(Fault::LoseAnswer, "PublishBatch", 1);
+    // The client tries three times.
+    proxy.fault(Fault::LoseRequest, "DeleteMessageBatch", 3);
+    server = serve(directory.path(), &proxy.url, &mail);
+    let (mut kills, mut told) = (0, 0);
+    while kills < 3 && told + 1_000 < PEOPLE as u64 {
+        let end = Instant::now() + PATIENCE;
+        while metric(&server, "flash_notified_people_total").await < 500 {
+            assert!(Instant::now() < end, "nobody was told");
+        }
+        server.kill();
+        let (stores, _) = people(&file, 0).await;
+        told = stores.inbox.delivery_stats(None, UnixMillis(0)).await.unwrap().total;
+        stores.close().await;
+        kills += u32::from(told < PEOPLE as u64);
+        server = serve(directory.path(), &proxy.url, &mail);
+    }
+    assert!(kills > 0, "the audience was finished before the first kill");
+    let path = format!("/api/v1/stores/{}/notification-stats", shop.store);
+    let stats = async || server.must(200, "GET", &path, Some(&shop.merchant.token), None).await;
+    until(async || stats().await["total"] == PEOPLE).await;
+    until(async || proxy.faults_left() == 0).await;
+    for name in ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] {
+        until(async || mail.direct.attribute(&mail.queue, name).await == "0").await;
+    }
+    assert_eq!(mail.direct.attribute(&mail.dead, "ApproximateNumberOfMessages").await, "0");
+    let stats = stats().await;
+    assert_eq!((&stats["total"], &stats["unique_users"]), (&json!(PEOPLE), &json!(PEOPLE)), "{stats}");
+    server.kill();
+    let (stores, _) = people(&file, 0).await;
+    for id in ids {
+        assert_eq!(stores.inbox.items(id, false, None, 10).await.unwrap().items.len(), 1);
+    }
 }
 
 /// A push goes through the endpoint of each device and counts as sent; an endpoint that the platform disabled is deleted with

@@ -4,17 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "common/crowd.rs"]
+mod crowd;
 
 use common::{Server, command, in_seconds};
-use flash_actors::ports::accounts::{Role, User};
-use flash_domain::geo::Location;
-use flash_domain::ids::UserId;
+use crowd::{metric, people};
 use flash_domain::time::UnixMillis;
-use flash_promos::adapters::{DatabaseUrl, Stores};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -26,14 +24,6 @@ fn server() -> (tempfile::TempDir, Server) {
     let server =
         Server::start(&format!("sqlite:{}", directory.path().join("t.db").display()), directory.path());
     (directory, server)
-}
-
-/// The value of a metric.
-async fn metric(server: &Server, name: &str) -> u64 {
-    let text =
-        server.http.get(format!("{}/metrics", server.base)).send().await.unwrap().text().await.unwrap();
-    let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or("0 0");
-    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 /// Waits until every notice was told to its end; `notices` of them since the start.
@@ -160,30 +150,6 @@ async fn a_device_belongs_to_who_registered_it_last() {
     let bad = json!({"platform": "pager", "token": "x"});
     let problem = server.must(422, "POST", "/api/v1/devices", Some(&one.token), Some(&bad)).await;
     assert_eq!(problem["errors"].as_array().unwrap().len(), 2);
-}
-
-async fn people(database: &Path, count: usize) -> (Stores, Vec<UserId>) {
-    let stores = Stores::open(&DatabaseUrl::Sqlite(database.to_owned())).await.unwrap();
-    let people: Vec<User> = (0..count)
-        .map(|nth| {
-            let id = UserId(uuid::Uuid::now_v7());
-            User {
-                id,
-                email: format!("{id}@crowd.example"),
-                display_name: "Somebody".to_owned(),
-                role: Role::Shopper,
-                language: "es".to_owned(),
-                phone: None,
-                notification_preferences: "{}".to_owned(),
-                // Within 1.1 km of the store, in several cells.
-                last_location: Location::new(6.2442 + (nth % 100) as f64 * 1e-4, -75.5812).ok(),
-                created_at: UnixMillis(1_795_000_000_000),
-            }
-        })
-        .collect();
-    let ids = people.iter().map(|user| user.id).collect();
-    stores.accounts.register_many(people, "!".to_owned()).await.unwrap();
-    (stores, ids)
 }
 
 /// `kill -9` in the middle of an audience of 10,000, again and again: everybody has it once.

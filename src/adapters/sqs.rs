@@ -238,22 +238,30 @@ impl Queue {
         Ok(Self { sqs: self.sqs.clone(), url })
     }
 
-    /// Bodies of messages that are here, at most `limit`, each with how often it was received. They stay, and are not seen
-    /// again for half a minute.
+    /// Bodies of messages that are here, at most `limit` and ten per promotion, each with how often it was received. They stay,
+    /// and others can receive them as soon as this returns.
     ///
     /// # Errors
     /// The queue's.
     pub async fn list(&self, limit: usize) -> Result<Vec<(u32, String)>, PortError> {
         let mut found = Vec::new();
-        while found.len() < limit {
-            let messages = self.receive(1).await?;
-            if messages.is_empty() {
-                break;
+        let outcome = loop {
+            match self.receive(1).await {
+                Ok(messages) if messages.is_empty() => break Ok(()),
+                Ok(messages) => found.extend(messages),
+                Err(error) => break Err(error),
             }
-            found.extend(messages.into_iter().map(|message| (message.times, message.body)));
+            if found.len() >= limit {
+                break Ok(());
+            }
+        };
+        for batch in found.chunks(BATCH as usize) {
+            let shown: Vec<_> = batch.iter().map(|message| (message, 0)).collect();
+            self.set_visibility(&shown).await;
         }
+        outcome?;
         found.truncate(limit);
-        Ok(found)
+        Ok(found.into_iter().map(|message| (message.times, message.body)).collect())
     }
 
     /// Sends every message that is here to another queue, and then deletes it here; says how many.

@@ -13,6 +13,8 @@ use std::time::Duration;
 pub enum Fault {
     /// It is carried out, and the connection breaks before the answer.
     LoseAnswer,
+    /// The connection breaks and it never arrives.
+    LoseRequest,
     /// Its first entry is not carried out and reported as failed; the others are.
     FailEntry,
     /// It takes a second longer.
@@ -121,6 +123,9 @@ fn serve(client: &mut BufReader<TcpStream>, upstream: &str, mut request: Message
         let place = plan.iter().position(|(_, action)| text.contains(action));
         place.and_then(|place| plan.remove(place)).map(|(fault, _)| fault)
     };
+    if fault == Some(Fault::LoseRequest) {
+        return false;
+    }
     if fault == Some(Fault::Delay) {
         std::thread::sleep(Duration::from_secs(1));
     }
