@@ -9,6 +9,7 @@ pub mod encode;
 pub mod frame;
 pub mod protocol;
 mod rpc;
+mod rules;
 mod socket;
 mod topic;
 mod upgrade;

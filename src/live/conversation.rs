@@ -7,7 +7,7 @@ use super::encode::json;
 use super::protocol::{Call, Disconnect, Replies, ReplyError, Request, WithChannel, WithToken};
 use super::rpc::NearbyData;
 use super::socket::Hold;
-use super::{Worker, rpc, topic};
+use super::{Worker, rpc, rules, topic};
 use crate::auth::{Principal, TokenError};
 use crate::limits::{COMMANDS_IN_FLIGHT_MAX, COMMANDS_QUEUED_MAX, FRAME_BYTES_MAX, OPEN_CLAIMS_MAX};
 use crate::problem::Language;
@@ -323,11 +323,13 @@ impl Conversation {
         if shard.is_subscribed(self.slot) {
             return replies.error(id, ReplyError::ALREADY_SUBSCRIBED);
         }
-        let Some(data) = NearbyData::read(data) else { return replies.error(id, ReplyError::BAD_REQUEST) };
-        if let Some(location) = data.location {
+        let Some(asked) = NearbyData::read(data) else {
+            return replies.bad_data(id, &rules::explain(data, rules::NEARBY));
+        };
+        if let Some(location) = asked.location {
             self.be_at(location);
         }
-        let (seat, known) = data.into_seat();
+        let (seat, known) = asked.into_seat();
         let snapshot = shard.subscribe(self.slot, seat, &known);
         let mut result = format!(r#"{{"data":{{"server_time":"{}","offers":["#, self.server_time());
         for (nth, offer) in snapshot.offers.iter().enumerate() {

@@ -182,8 +182,8 @@ impl ReplyError {
     pub const ALREADY_SUBSCRIBED: Self = Self::of(105, "already subscribed");
     /// Too many subscriptions.
     pub const LIMIT_EXCEEDED: Self = Self::of(106, "limit exceeded");
-    /// The data is not what is expected.
-    pub const BAD_REQUEST: Self = Self::of(107, "bad request");
+    /// The data is not what is expected: the code of a message that says why.
+    pub const BAD_DATA: u16 = 107;
     /// Not offered.
     pub const NOT_AVAILABLE: Self = Self::of(108, "not available");
     /// The token has run out or was revoked: get a new one.
@@ -250,6 +250,13 @@ impl Replies {
         let temporary = if error.temporary { r#","temporary":true"# } else { "" };
         let (code, message) = (error.code, error.message);
         self.line(&format!(r#"{{"id":{id},"error":{{"code":{code},"message":"{message}"{temporary}}}}}"#));
+    }
+
+    /// Adds that the data of a command is not what is expected, and why: text that may repeat what a client wrote.
+    pub fn bad_data(&mut self, id: u32, why: &str) {
+        let message = serde_json::Value::from(format!("bad data: {why}"));
+        let code = ReplyError::BAD_DATA;
+        self.line(&format!(r#"{{"id":{id},"error":{{"code":{code},"message":{message}}}}}"#));
     }
 
     /// Whether there is nothing to say.
@@ -328,6 +335,11 @@ mod tests {
             "{\"id\":1,\"unsubscribe\":{}}\n{\"id\":2,\"error\":{\"code\":111,\"message\":\"too many requests\",\"temporary\":true}}"
         );
         assert!(replies.take().is_none());
+        replies.bad_data(3, "there is no /\"\n");
+        assert_eq!(
+            std::str::from_utf8(&replies.take().unwrap()[2..]).unwrap(),
+            r#"{"id":3,"error":{"code":107,"message":"bad data: there is no /\"\n"}}"#
+        );
     }
 
     #[test]

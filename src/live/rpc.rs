@@ -4,6 +4,7 @@ use super::conversation::Conversation;
 use super::encode::json;
 use super::problem_json;
 use super::protocol::{Replies, ReplyError};
+use super::rules;
 use crate::limits::{CATEGORIES_MAX, KNOWN_MAX};
 use crate::problem::{Code, Problem};
 use crate::wire::claim::ClaimJson;
@@ -85,12 +86,12 @@ struct MoveData {
 
 /// `move`: the publications leave before the reply.
 pub(super) fn relocate(session: &Conversation, id: u32, data: Option<&RawValue>, replies: &mut Replies) {
-    let data = read::<MoveData>(data).filter(|data| {
+    let read = read::<MoveData>(data).filter(|data| {
         data.radius_m.is_none_or(is_radius)
             && data.categories.as_deref().is_none_or(are_categories)
             && data.known.as_ref().is_none_or(|known| known.len() <= KNOWN_MAX)
     });
-    let Some(data) = data else { return replies.error(id, ReplyError::BAD_REQUEST) };
+    let Some(data) = read else { return replies.bad_data(id, &rules::explain(data, rules::MOVE)) };
     session.be_at(data.location);
     let to = Move {
         place: data.location.into(),
@@ -140,7 +141,7 @@ fn outcome(result: Result<Claim, Problem>) -> String {
 pub(super) fn claim(session: &Rc<Conversation>, id: u32, data: Option<&RawValue>, replies: &mut Replies) {
     let Some(user_id) = session.user() else { return replies.error(id, ReplyError::UNAUTHORIZED) };
     let Some(data) = read::<ClaimData>(data).filter(ClaimData::fits) else {
-        return replies.error(id, ReplyError::BAD_REQUEST);
+        return replies.bad_data(id, &rules::explain(data, rules::CLAIM));
     };
     if let Some(retry_after_ms) = (session.worker.state.claim_rate)(user_id) {
         let problem = Problem::new(Code::RateLimited, session.language).retry_after(retry_after_ms);
@@ -185,7 +186,9 @@ pub(super) fn act(
     replies: &mut Replies,
 ) {
     let Some(user) = session.user() else { return replies.error(id, ReplyError::UNAUTHORIZED) };
-    let Some(ActData { claim_id }) = read(data) else { return replies.error(id, ReplyError::BAD_REQUEST) };
+    let Some(ActData { claim_id }) = read(data) else {
+        return replies.bad_data(id, &rules::explain(data, rules::ACT));
+    };
     let this = session.clone();
     session.later(id, replies, async move {
         let engine = &this.worker.state.engine;

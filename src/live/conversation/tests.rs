@@ -256,6 +256,17 @@ async fn what_is_not_offered_unknown_or_bad_has_its_code() {
         talk.say(&[json!({"id": 3, "rpc": {"method": method, "data": data}})]);
         assert_eq!(code(&talk.hear().await[0]), expected, "{method} {data}");
     }
+    for (data, expected) in [
+        (
+            json!({"promotion_id": UNKNOWN, "idempotency_key": "k", "quantity": 0}),
+            "bad data: /quantity must be a whole number from 1 to 1000",
+        ),
+        (json!({"idempotency_key": "k"}), "bad data: /promotion_id is missing: must be a UUID"),
+    ] {
+        talk.say(&[json!({"id": 3, "rpc": {"method": "claim", "data": data}})]);
+        let said = talk.hear().await;
+        assert_eq!(said[0]["error"], json!({"code": 107, "message": expected}));
+    }
     talk.say(&[json!({"id": 0, "send": {"data": {}}}), json!({"id": 4, "ping": {}})]);
     assert_eq!(talk.hear().await, [json!({"id": 4, "ping": {}})], "send is ignored");
 }
