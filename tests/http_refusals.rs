@@ -133,7 +133,7 @@ async fn a_launch_is_told_everything_that_is_wrong_at_once() {
         ("/claim_within_m", "out_of_range"),
         ("/hold_seconds", "out_of_range"),
         ("/per_shopper_limit", "out_of_range"),
-        ("/ends_at", "too_short"),
+        ("/ends_at", "in_the_past"),
         ("/segments", "wrong_type"),
         ("/category", "too_short"),
         ("/draft", "wrong_type"),
@@ -347,4 +347,99 @@ async fn i13_a_place_of_two_bare_numbers_is_refused() {
     }
     let counts = server.must(200, "GET", &format!("/api/v1/promotions/{sale}"), None, None).await;
     assert_eq!((&counts["held"], &counts["sold"]), (&json!(0), &json!(0)), "nothing was claimed");
+}
+
+/// An end in the past is called that, whenever the start would be.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_in_the_past_is_called_that() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let price = json!({"amount": 5, "currency": "COP"});
+    for (starts_in, ends_in, expected) in [
+        (None, -3_600, "in_the_past"),
+        (Some(3_600), -3_600, "in_the_past"),
+        (Some(-7_200), -3_600, "in_the_past"),
+        (Some(7_200), 3_600, "too_short"),
+    ] {
+        let mut body =
+            json!({"product_id": shop.product, "price": price, "stock": 1, "ends_at": in_seconds(ends_in)});
+        if let Some(starts_in) = starts_in {
+            body["starts_at"] = json!(in_seconds(starts_in));
+        }
+        let found = launch_with(&server, &shop, None, &body).await;
+        assert_eq!(found, fields([("/ends_at", expected)]), "{body}");
+    }
+}
+
+/// What is wrong with a parameter or a text is said once, and as people say it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_said_once_and_well() {
+    let (_directory, server) = server();
+    for query in ["lat=abc", "lat=abc&lng=1", "lat=91&lng=1", "lng=1", "lat=&lng=1"] {
+        let problem = server.must(422, "GET", &format!("/api/v1/promotions?{query}"), None, None).await;
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!((errors.len(), &errors[0]["field"]), (1, &json!("lat")), "{query}: {problem}");
+    }
+    let merchant = server.register("merchant", "merchant").await;
+    let body = json!({"name": "", "address": "A", "timezone": "UTC", "location": {"lat": 1, "lng": 1}});
+    for (language, expected) in [("en", "At least 1 character."), ("es", "Al menos 1 carácter.")] {
+        let request = server.http.post(format!("{}/api/v1/stores", server.base)).bearer_auth(&merchant.token);
+        let answer = request.header("Accept-Language", language).json(&body).send().await.unwrap();
+        let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert_eq!(problem["errors"][0]["detail"], expected);
+    }
+}
+
+/// The live path asks for the upgrade that is missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_path_without_an_upgrade_asks_for_it() {
+    let (_directory, server) = server();
+    let url = format!("{}/api/v1/live", server.base);
+    let answer = server.http.get(&url).header("Accept", "text/html").send().await.unwrap();
+    let headers = answer.headers().clone();
+    assert_eq!(answer.status().as_u16(), 426);
+    for (name, value) in [
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("content-type", "application/problem+json"),
+    ] {
+        assert_eq!(headers[name].to_str().unwrap(), value);
+    }
+    let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!((&problem["code"], &problem["status"]), (&json!("upgrade_required"), &json!(426)));
+    let answer = server.http.post(&url).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()), (405, "GET, HEAD"));
+}
+
+/// Who looks for a page that is not there is told so on one; who wants JSON, and whoever calls the API, by a problem.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_not_there_is_told_by_a_page() {
+    let (_directory, server) = server();
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    const PROBLEM: &str = "application/problem+json";
+    let page = "text/html; charset=utf-8";
+    for (method, path, accept, expected) in [
+        ("GET", "/nowhere", BROWSER, page),
+        ("HEAD", "/nowhere", BROWSER, page),
+        ("GET", "/deals/1/2", "text/html", page),
+        ("POST", "/nowhere", BROWSER, PROBLEM),
+        ("GET", "/nowhere", "*/*", PROBLEM),
+        ("GET", "/nowhere", "application/json", PROBLEM),
+        ("GET", "/nowhere", "application/json, text/html;q=0.9", PROBLEM),
+        ("GET", "/nowhere", "nonsense", PROBLEM),
+        ("GET", "/api/v1/nowhere", BROWSER, PROBLEM),
+        ("GET", "/assets/nowhere.js", BROWSER, PROBLEM),
+    ] {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = server.http.request(method, format!("{}{path}", server.base)).header("Accept", accept);
+        let answer = request.send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        assert_eq!((answer.status().as_u16(), kind.as_str()), (404, expected), "{path} {accept}");
+    }
+    for (language, title) in [("es-CO", "Esta página no existe"), ("en", "There is no such page")] {
+        let request = server.http.get(format!("{}/nowhere", server.base)).header("Accept", BROWSER);
+        let answer = request.header("Accept-Language", language).send().await.unwrap();
+        assert_eq!(answer.headers()["content-language"].to_str().unwrap(), &language[..2]);
+        assert!(answer.text().await.unwrap().contains(title));
+    }
 }

@@ -1,15 +1,13 @@
 //! Claims: make, look, confirm, cancel, redeem.
 
 use super::HttpState;
-use super::context::{Answer, Ask, Query, Refusal, json, ok, page};
+use super::context::{Answer, Ask, Query, Refusal, json, ok, page, prefers_text};
 use super::form::{Bounds, Form, is_json};
 use crate::auth::Principal;
 use crate::problem::{Code, Problem};
 use crate::wire::claim::ClaimJson;
 use crate::wire::time;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{Accept, Header, Quality};
-use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, web};
 use flash_actors::engine::ClaimRequest;
 use flash_actors::ports::catalogue::{Order, StaffRole};
@@ -223,7 +221,7 @@ pub async fn of_promotion(request: HttpRequest, state: web::Data<HttpState>) -> 
     let (limit, after) = (query.limit(), query.cursor::<ClaimId>());
     let order = order(&mut query);
     query.finish()?;
-    if prefers_csv(&request) {
+    if prefers_text(&request, "csv") {
         return csv(&ask, record.id, order).await;
     }
     let found =
@@ -241,18 +239,6 @@ fn order(query: &mut Query) -> Order {
             Order::Oldest
         }
     }
-}
-
-/// Whether a request would rather have CSV than JSON, which is what it gets if it does not mind.
-fn prefers_csv(request: &HttpRequest) -> bool {
-    let Ok(mut accept) = Accept::parse(request) else { return false };
-    accept.retain(|kind| kind.quality > Quality::ZERO);
-    let known = |kind: &Mime| match kind.essence_str() {
-        "text/csv" | "text/*" => Some(true),
-        "application/json" | "application/*" | "*/*" => Some(false),
-        _ => None,
-    };
-    accept.ranked().iter().find_map(known).unwrap_or(false)
 }
 
 /// Claims per page of the CSV; it is written page by page.

@@ -7,8 +7,10 @@ use crate::problem::{Code, FieldError, Language, Problem};
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_LANGUAGE, AUTHORIZATION, Accept, CONTENT_TYPE, Header, HeaderName, HeaderValue, Quality,
+    RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -254,6 +256,18 @@ pub fn is_key(key: &str) -> bool {
     !key.is_empty() && key.chars().count() <= IDEMPOTENCY_KEY_CHARS_MAX && !key.chars().any(char::is_control)
 }
 
+/// Whether a request would rather have `text/{subtype}` than JSON, which is what it gets if it does not mind.
+pub fn prefers_text(request: &HttpRequest, subtype: &str) -> bool {
+    let Ok(mut accept) = Accept::parse(request) else { return false };
+    accept.retain(|kind| kind.quality > Quality::ZERO);
+    let known = |kind: &Mime| match (kind.type_().as_str(), kind.subtype().as_str()) {
+        ("text", known) if known == subtype || known == "*" => Some(true),
+        ("application", "json" | "problem+json" | "*") | ("*", "*") => Some(false),
+        _ => None,
+    };
+    accept.ranked().iter().find_map(known).unwrap_or(false)
+}
+
 /// The language that a request asks for.
 pub fn language(request: &HttpRequest) -> Language {
     Language::negotiate(request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
@@ -309,8 +323,11 @@ impl Query {
         }
     }
 
-    /// Notes that a parameter's value can't be used.
+    /// Notes that a parameter's value can't be used, once however often it is found out.
     pub fn refuse(&mut self, name: &str) {
+        if self.errors.iter().any(|error| error.field == name) {
+            return;
+        }
         let detail = self.language.choose("El valor no es válido.", "The value is not valid.").to_owned();
         self.errors.push(FieldError { field: name.to_owned(), code: "invalid", detail });
     }

@@ -140,14 +140,14 @@ impl Form {
             );
         } else if chars < bounds.min || (bounds.min > 0 && text.trim().is_empty()) {
             let (es, en) = (
-                format!("Al menos {} caracteres.", bounds.min),
-                format!("At least {} characters.", bounds.min),
+                format!("Al menos {} {}.", bounds.min, plural(bounds.min, "carácter", "caracteres")),
+                format!("At least {} {}.", bounds.min, plural(bounds.min, "character", "characters")),
             );
             self.refuse(&field, "too_short", &es, &en);
         } else if chars > bounds.max {
             let (es, en) = (
-                format!("Como mucho {} caracteres.", bounds.max),
-                format!("At most {} characters.", bounds.max),
+                format!("Como mucho {} {}.", bounds.max, plural(bounds.max, "carácter", "caracteres")),
+                format!("At most {} {}.", bounds.max, plural(bounds.max, "character", "characters")),
             );
             self.refuse(&field, "too_long", &es, &en);
         } else {
@@ -418,6 +418,10 @@ pub fn is_json(request: &HttpRequest) -> bool {
     }
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     kind == b"application/json" || kind.ends_with(b"+json")
+}
+
+fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
 }
 
 fn malformed(error: &serde_json::Error, language: Language) -> Problem {

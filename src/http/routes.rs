@@ -330,6 +330,8 @@ pub fn configure(config: &mut web::ServiceConfig, state: Arc<HttpState>) {
         }
         api = api.service(resource);
     }
+    let live = web::resource("/live").route(get().to(system::live));
+    let api = api.service(live.default_service(web::to(system::method_not_allowed)));
     config.service(api.default_service(web::to(system::not_found)));
     for (path, route) in [
         ("/healthz", get().to(system::healthz)),
@@ -343,7 +345,7 @@ pub fn configure(config: &mut web::ServiceConfig, state: Arc<HttpState>) {
     }
     super::openapi::configure(config);
     super::web::configure(config);
-    config.default_service(web::to(system::not_found));
+    config.default_service(web::to(super::web::nowhere));
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::HttpState;
 use super::context::{Answer, Ask, answer_problem, language, ok};
 use crate::problem::{Code, Problem};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use std::time::Duration;
@@ -39,13 +40,22 @@ pub async fn not_found(request: HttpRequest) -> HttpResponse {
     answer_problem(&Problem::new(Code::NotFound, language(&request)))
 }
 
+/// `GET /api/v1/live` by a request that asks for no upgrade; those that do never come here.
+pub async fn live(request: HttpRequest) -> HttpResponse {
+    let mut response = answer_problem(&Problem::new(Code::UpgradeRequired, language(&request)));
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
+}
+
 /// A route that does not take this method.
 pub async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
     let mut response = answer_problem(&Problem::new(Code::MethodNotAllowed, language(&request)));
     if let Some(pattern) = request.match_pattern()
         && let Ok(allowed) = super::routes::methods_of(&pattern).join(", ").parse()
     {
-        response.headers_mut().insert(actix_web::http::header::ALLOW, allowed);
+        response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
 }

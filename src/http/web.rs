@@ -4,10 +4,11 @@
 //! page says how to build the app, and everything else is served all the same.
 
 use super::HttpState;
-use super::context::{answer_problem, language};
+use super::context::{answer_problem, language, prefers_text};
 use super::routes::get;
 use super::system::method_not_allowed;
 use crate::problem::{Code, Problem};
+use actix_web::http::Method;
 use actix_web::http::header::{
     self, AcceptEncoding, ContentEncoding, ETag, Encoding, EntityTag, Header, IfNoneMatch,
 };
@@ -74,6 +75,23 @@ async fn document(request: HttpRequest, state: web::Data<HttpState>) -> HttpResp
         header::PERMISSIONS_POLICY,
         header::HeaderValue::from_static("geolocation=(self), camera=(self), microphone=()"),
     );
+    response
+}
+
+/// Whatever has no route, outside of the API: people who look for a page are told so on one, others by a problem.
+pub async fn nowhere(request: HttpRequest) -> HttpResponse {
+    let language = language(&request);
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD) && prefers_text(&request, "html");
+    let mut response = if looks {
+        let page = language.choose(include_str!("nowhere.es.html"), include_str!("nowhere.en.html"));
+        HttpResponse::NotFound()
+            .content_type("text/html; charset=utf-8")
+            .insert_header((header::CONTENT_LANGUAGE, language.tag()))
+            .body(page)
+    } else {
+        answer_problem(&Problem::new(Code::NotFound, language))
+    };
+    response.headers_mut().insert(header::VARY, header::HeaderValue::from_static("Accept, Accept-Language"));
     response
 }
 

@@ -165,11 +165,12 @@ async fn find_product(
 /// Notes every bound that the terms break, and a sale that is over before it begins.
 fn check(ask: &Ask<'_>, form: &mut Form, wanted: &Wanted, terms: &Terms, now: UnixMillis) {
     let mut violations = terms.violations();
-    if wanted.ends_at.is_none() || form.is_refused("/starts_at") {
+    let is_over = wanted.ends_at.is_some_and(|ends_at| ends_at <= now);
+    if wanted.ends_at.is_none() || is_over || form.is_refused("/starts_at") {
         violations.retain(|violation| violation.field != "/ends_at");
     }
     form.refuse_all(violations.iter().map(|violation| Problem::violation(violation, ask.language)));
-    if wanted.ends_at.is_some_and(|ends_at| ends_at <= now) && !form.is_refused("/ends_at") {
+    if is_over {
         form.refuse("/ends_at", "in_the_past", "Debe estar en el futuro.", "Must be in the future.");
     }
     if wanted.daily.as_ref().is_some_and(|window| window.next_occurrence(now, None).is_none()) {
