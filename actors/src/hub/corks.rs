@@ -7,14 +7,13 @@ use super::inbox::Inbox;
 use super::session::{Session, Sink};
 
 /// Sessions that are written to between two looks at the inbox: a fraction of a millisecond.
-const LOOK_EVERY: u32 = 32;
+pub(super) const LOOK_EVERY: usize = 32;
 
 /// Which sessions' writes gather.
 #[derive(Debug, Default)]
 pub(super) struct Corks {
     mode: Mode,
     slots: Vec<u32>,
-    passed: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,15 +40,17 @@ impl Corks {
         self.mode == Mode::On
     }
 
-    /// Lets a session's writes gather, if that is the order of the moment; called before each one.
-    pub(super) fn cork<S: Sink>(&mut self, inbox: &Inbox, slot: u32, session: &mut Session<S>, now: u64) {
-        if self.mode == Mode::Looking {
-            self.passed = self.passed.wrapping_add(1);
-            if self.passed.is_multiple_of(LOOK_EVERY) && inbox.has_updates() {
-                self.mode = Mode::On;
-            }
+    /// Whether the next [`LOOK_EVERY`] sessions' writes gather: from the moment on at which something arrives.
+    pub(super) fn look(&mut self, inbox: &Inbox) -> bool {
+        if self.mode == Mode::Looking && inbox.has_updates() {
+            self.mode = Mode::On;
         }
-        if self.mode == Mode::On && session.cork(now) {
+        self.gather()
+    }
+
+    /// Lets a session's writes gather.
+    pub(super) fn cork<S: Sink>(&mut self, slot: u32, session: &mut Session<S>, now: u64) {
+        if session.cork(now) {
             self.slots.push(slot);
         }
     }

@@ -1,6 +1,7 @@
 //! Applying a promotion's updates: who watches it is told, who has come into its reach enters, who is out of it leaves.
 
 use super::board::Entry;
+use super::corks::LOOK_EVERY;
 use super::outbox::{Kind, Lane};
 use super::session::{Seat, Sink};
 use super::shard::{Shard, deliver};
@@ -79,37 +80,48 @@ impl<S: Sink> Shard<S> {
         let Some(entry) = self.board.get_mut(key) else { return };
         let (mut written, mut conflated) = (0, 0);
         let mut left: Option<Bytes> = None;
-        for slot in entry.watchers.clone() {
-            let Some(session) = self.sessions.get_mut(slot) else { continue };
-            if session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, true)) {
-                let what = (key, Lane::Nearby, Kind::Offer);
-                self.corks.cork(&self.inbox, slot, session, now);
-                let (w, c) = deliver(session, &published.nearby, what, false, now);
-                (written, conflated) = (written + w, conflated + c);
-                continue;
-            }
-            entry.unwatch(slot);
-            drop_key(&mut session.shown, key);
-            if !session.unmark(key, Lane::Nearby) {
-                let frame = left.get_or_insert_with(|| {
-                    let event = self.wire.gone_event(entry.id, entry.v(), GoneReason::Left);
-                    self.wire.publication(Channel::Nearby, &event)
-                });
-                session.send_about(key, frame, now);
-                written += 1;
+        let watchers = entry.watchers.clone();
+        for slots in watchers.chunks(LOOK_EVERY) {
+            let gather = self.corks.look(&self.inbox);
+            for &slot in slots {
+                let Some(session) = self.sessions.get_mut(slot) else { continue };
+                if session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, true)) {
+                    if gather {
+                        self.corks.cork(slot, session, now);
+                    }
+                    let what = (key, Lane::Nearby, Kind::Offer);
+                    let (w, c) = deliver(session, &published.nearby, what, false, now);
+                    (written, conflated) = (written + w, conflated + c);
+                    continue;
+                }
+                entry.unwatch(slot);
+                drop_key(&mut session.shown, key);
+                if !session.unmark(key, Lane::Nearby) {
+                    let frame = left.get_or_insert_with(|| {
+                        let event = self.wire.gone_event(entry.id, entry.v(), GoneReason::Left);
+                        self.wire.publication(Channel::Nearby, &event)
+                    });
+                    session.send_about(key, frame, now);
+                    written += 1;
+                }
             }
         }
-        for slot in candidates {
-            let Some(session) = self.sessions.get_mut(slot) else { continue };
-            let enters = !has(&entry.watchers, slot)
-                && session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, false));
-            if enters {
-                entry.watch(slot);
-                put(&mut session.shown, key);
-                let what = (key, Lane::Nearby, Kind::Offer);
-                self.corks.cork(&self.inbox, slot, session, now);
-                let (w, c) = deliver(session, &published.nearby, what, true, now);
-                (written, conflated) = (written + w, conflated + c);
+        for slots in candidates.chunks(LOOK_EVERY) {
+            let gather = self.corks.look(&self.inbox);
+            for &slot in slots {
+                let Some(session) = self.sessions.get_mut(slot) else { continue };
+                let enters = !has(&entry.watchers, slot)
+                    && session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, false));
+                if enters {
+                    entry.watch(slot);
+                    put(&mut session.shown, key);
+                    if gather {
+                        self.corks.cork(slot, session, now);
+                    }
+                    let what = (key, Lane::Nearby, Kind::Offer);
+                    let (w, c) = deliver(session, &published.nearby, what, true, now);
+                    (written, conflated) = (written + w, conflated + c);
+                }
             }
         }
         self.wrote(written, conflated);
@@ -132,9 +144,13 @@ impl<S: Sink> Shard<S> {
         let now = self.timers.now();
         let Some(entry) = self.board.get(key) else { return };
         let (mut written, mut conflated) = (0, 0);
-        for slot in &entry.watchers {
-            if let Some(session) = self.sessions.get_mut(*slot) {
-                self.corks.cork(&self.inbox, *slot, session, now);
+        for slots in entry.watchers.chunks(LOOK_EVERY) {
+            let gather = self.corks.look(&self.inbox);
+            for &slot in slots {
+                let Some(session) = self.sessions.get_mut(slot) else { continue };
+                if gather {
+                    self.corks.cork(slot, session, now);
+                }
                 let (w, c) = deliver(session, frame, (key, Lane::Nearby, kind), false, now);
                 (written, conflated) = (written + w, conflated + c);
             }
