@@ -133,21 +133,25 @@ fn what_goes_goes_once_and_not_before_its_time() {
     );
 }
 
+/// The sale as the server shows it when nothing happens any more: two of ten held.
+fn still_live() -> Final {
+    Final {
+        sale: 0,
+        status: "live".to_owned(),
+        stock: 10,
+        remaining: 8,
+        held: 2,
+        sold: 0,
+        v: 4,
+        at_rest: true,
+    }
+}
+
 #[test]
 fn the_last_state_arrives() {
     let at_rest = |event: Event| {
         let mut history = watched(vec![subscribed(4, 0.0), noted(4, 0.0, offer(2)), noted(4, 1.0, event)]);
-        let last = Final {
-            sale: 0,
-            status: "live".to_owned(),
-            stock: 10,
-            remaining: 8,
-            held: 2,
-            sold: 0,
-            v: 4,
-            at_rest: true,
-        };
-        history.finals = vec![last];
+        history.finals = vec![still_live()];
         history
     };
     sound(&at_rest(Event::Stock(id(1), 4, 8, 2)));
@@ -165,17 +169,7 @@ fn after_a_cut_what_is_known_counts_on() {
             Event::Subscribed { sent_us: START + 5 * SECOND, location, radius_m, known, offers, gone };
         let start = vec![subscribed(4, 0.0), noted(4, 0.0, offer(2)), noted(4, 4.0, Event::Cut)];
         let mut history = watched([start, vec![noted(4, 5.1, event)]].concat());
-        let last = Final {
-            sale: 0,
-            status: "live".to_owned(),
-            stock: 10,
-            remaining: 8,
-            held: 2,
-            sold: 0,
-            v: 4,
-            at_rest: true,
-        };
-        history.finals = vec![last];
+        history.finals = vec![still_live()];
         history
     };
     sound(&back(vec![(id(1), 4, 8, 2)], vec![]));
