@@ -1,17 +1,17 @@
-//! The figures of a run, computed from its history: latencies per operation and phase, rates and lags over time.
+//! The figures of a run, computed from its history: latencies per operation and phase, and what `timeline` adds.
 //!
 //! A latency counts from the moment an operation was due. It knows neither sockets nor thresholds.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::history::{Event, History, Kind, Micros, Operation, Outcome};
+use crate::history::{History, Kind, Micros, Operation, Outcome};
 use crate::scenario::Phase;
+use crate::timeline::{Lags, Timeline};
 
 /// The row over all phases.
 pub const ALL: &str = "all";
@@ -40,19 +40,19 @@ pub struct Spread {
 }
 
 /// Gathers a distribution.
-struct Gather(Histogram<u64>);
+pub(crate) struct Gather(Histogram<u64>);
 
 impl Gather {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let histogram = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3);
         histogram.map(Self).map_err(|error| Error::Setup(error.to_string()))
     }
 
-    fn add(&mut self, value_us: u64) {
+    pub(crate) fn add(&mut self, value_us: u64) {
         self.0.saturating_record(value_us.max(1));
     }
 
-    fn spread(&self) -> Spread {
+    pub(crate) fn spread(&self) -> Spread {
         let at = |share: f64| self.0.value_at_quantile(share);
         if self.0.is_empty() {
             return Spread::default();
@@ -94,42 +94,28 @@ pub struct Row {
     pub latency: Spread,
 }
 
-/// One second of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Second {
-    /// Operations due.
-    pub offered: u64,
-    /// Operations done or refused.
-    pub served: u64,
-    /// Median latency of the operations due in it, in microseconds.
-    pub p50_us: u64,
-    /// Their 99th percentile.
-    pub p99_us: u64,
-    /// Publications received.
-    pub publications: u64,
-    /// The greatest lag of an update or a start, in microseconds.
-    pub lag_max_us: u64,
-    /// Units of the busiest sale not acknowledged yet, at its end.
-    pub left: Option<u64>,
-}
-
 /// Everything that is counted and measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Per phase and kind, and per kind over all.
     pub rows: Vec<Row>,
-    /// Second by second from the first phase on.
-    pub seconds: Vec<Second>,
-    /// From an update's dispatch to its frame at each session.
+    /// Over time, from the first phase on.
+    #[serde(default)]
+    pub timeline: Timeline,
+    /// From an update's dispatch to its frame at each session that was shown the sale already.
     pub delivery: Spread,
-    /// From a sale's start to its offer at each session.
+    /// From a sale's start to its offer at each session that stayed where it was.
     pub start: Spread,
     /// From a scenario's start to its end, in milliseconds.
     pub duration_ms: u64,
 }
 
 /// The value of a key, made where there is none.
-fn made<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, make: impl FnOnce() -> Result<V>) -> Result<&mut V> {
+pub(crate) fn made<K: Ord, V>(
+    map: &mut BTreeMap<K, V>,
+    key: K,
+    make: impl FnOnce() -> Result<V>,
+) -> Result<&mut V> {
     match map.entry(key) {
         Entry::Occupied(there) => Ok(there.into_mut()),
         Entry::Vacant(empty) => Ok(empty.insert(make()?)),
@@ -214,117 +200,14 @@ impl Figures {
             })
             .collect();
         rows.extend(all.into_iter().map(|(kind, cell)| cell.row(ALL, kind, duration_ms as f64 / 1e3)));
-        let mut figures = Self { rows, duration_ms, ..Self::default() };
-        figures.lags(history, origin_us)?;
-        figures.timeline(history, origin_us)?;
-        Ok(figures)
+        let lags = Lags::of(history)?;
+        let timeline = Timeline::of(history, &lags, phases, origin_us)?;
+        Ok(Self { rows, timeline, delivery: lags.delivery, start: lags.start, duration_ms })
     }
 
     /// The row of a kind in a phase.
     #[must_use]
     pub fn row(&self, phase: &str, operation: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.phase == phase && row.operation == operation)
-    }
-
-    fn second(&mut self, at_us: Micros, origin_us: Micros) -> Option<&mut Second> {
-        let index = usize::try_from((at_us - origin_us).checked_div(1_000_000)?)
-            .ok()
-            .filter(|_| at_us >= origin_us)?;
-        // A history is bounded, and so is the time that it covers: a day and what follows it.
-        if index > 100_000 {
-            return None;
-        }
-        if self.seconds.len() <= index {
-            self.seconds.resize_with(index + 1, Second::default);
-        }
-        self.seconds.get_mut(index)
-    }
-
-    fn lags(&mut self, history: &History, origin_us: Micros) -> Result<()> {
-        let ids: HashMap<Uuid, (u32, &crate::history::Sale)> =
-            (0u32..).zip(&history.sales).map(|(index, sale)| (sale.id, (index, sale))).collect();
-        let updates: HashMap<(u32, u64), Micros> = history
-            .operations
-            .iter()
-            .filter(|op| op.kind == Kind::Update && op.is_ok())
-            .filter_map(|op| op.v.map(|v| ((op.sale, v), op.sent_us)))
-            .collect();
-        let (mut delivery, mut start) = (Gather::new()?, Gather::new()?);
-        for noted in &history.events {
-            if !matches!(noted.event, Event::Offer(..) | Event::Stock(..) | Event::Gone(..)) {
-                continue;
-            }
-            let mut lag_us = None;
-            if let Event::Offer(id, v, ..) = noted.event
-                && let Some((index, sale)) = ids.get(&id)
-            {
-                if let Some(sent_us) = updates.get(&(*index, v)) {
-                    let us = u64::try_from(noted.at_us - sent_us).unwrap_or(0);
-                    delivery.add(us);
-                    lag_us = Some(us);
-                } else if sale.starts_us > sale.launched_us && v <= 2 {
-                    let us = u64::try_from(noted.at_us - sale.starts_us).unwrap_or(0);
-                    start.add(us);
-                    lag_us = Some(us);
-                }
-            }
-            if let Some(second) = self.second(noted.at_us, origin_us) {
-                second.publications += 1;
-                second.lag_max_us = second.lag_max_us.max(lag_us.unwrap_or(0));
-            }
-        }
-        (self.delivery, self.start) = (delivery.spread(), start.spread());
-        Ok(())
-    }
-
-    fn timeline(&mut self, history: &History, origin_us: Micros) -> Result<()> {
-        let mut latencies: BTreeMap<Micros, Gather> = BTreeMap::new();
-        let mut units: HashMap<u32, u64> = HashMap::new();
-        for operation in &history.operations {
-            if let Some(second) = self.second(operation.intended_us, origin_us) {
-                second.offered += 1;
-            }
-            if !matches!(operation.outcome, Outcome::Ok(_) | Outcome::Refused { .. }) {
-                continue;
-            }
-            if let Some(second) = self.second(operation.done_us, origin_us) {
-                second.served += 1;
-            }
-            let second = (operation.intended_us - origin_us).div_euclid(1_000_000);
-            made(&mut latencies, second, Gather::new)?.add(operation.latency_us());
-            if operation.told().is_some() {
-                *units.entry(operation.sale).or_default() += u64::from(operation.quantity);
-            }
-        }
-        for (second, gather) in latencies {
-            let spread = gather.spread();
-            if let Some(second) = usize::try_from(second).ok().and_then(|index| self.seconds.get_mut(index)) {
-                (second.p50_us, second.p99_us) = (spread.p50_us, spread.p99_us);
-            }
-        }
-        let busiest = units.into_iter().max_by_key(|(sale, units)| (*units, std::cmp::Reverse(*sale)));
-        if let Some((index, _)) = busiest {
-            self.burn_down(history, index, origin_us);
-        }
-        Ok(())
-    }
-
-    /// What is left of the busiest sale, by what was acknowledged; units that return are not counted back.
-    fn burn_down(&mut self, history: &History, index: u32, origin_us: Micros) {
-        let Some(stock) = history.sales.get(index as usize).map(|sale| u64::from(sale.stock)) else { return };
-        let mut seen = std::collections::HashSet::new();
-        let mut taken: Vec<u64> = vec![0; self.seconds.len()];
-        for operation in history.operations.iter().filter(|op| op.sale == index) {
-            let Some(told) = operation.told().filter(|told| seen.insert(told.claim)) else { continue };
-            let second = (operation.done_us - origin_us).div_euclid(1_000_000).max(0);
-            if let Some(taken) = usize::try_from(second).ok().and_then(|second| taken.get_mut(second)) {
-                *taken += u64::from(told.quantity);
-            }
-        }
-        let mut left = stock;
-        for (second, taken) in self.seconds.iter_mut().zip(taken) {
-            left = left.saturating_sub(taken);
-            second.left = Some(left);
-        }
     }
 }

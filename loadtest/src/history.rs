@@ -116,6 +116,12 @@ pub enum Change {
     ClaimWithin(Option<u32>),
     /// Units that one shopper may have.
     Limit(Option<u32>),
+    /// Metres within which it is shown.
+    Reach(u32),
+    /// The first moment of claims.
+    Starts(Micros),
+    /// Seconds that a claim stays held, for claims from then on.
+    Hold(u32),
 }
 
 /// How an operation ended.

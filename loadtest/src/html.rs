@@ -2,198 +2,140 @@
 //!
 //! It draws what the figures say; it computes none.
 
-use crate::figures::{ALL, Figures, Spread};
+mod chart;
+
+use chart::{Axis, bars, lines, time};
+
+use crate::figures::{ALL, Figures, OUTSIDE, Spread};
 use crate::run::Report;
+use crate::threshold::Compared;
+use crate::timeline::Slice;
 
-const WIDTH: f64 = 760.0;
-const RIGHT: f64 = 26.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 64.0;
-const BOTTOM: f64 = 26.0;
-const COLOURS: [&str; 3] = ["#1668b8", "#c2410c", "#15803d"];
+/// How much a figure may differ from the baseline's before it stands out.
+const NOTABLE: f64 = 1.1;
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#111;\
-background:#fff}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px;width:100%}\
-td,th{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right}td:nth-child(-n+2),th:nth-child(-n+2)\
-{text-align:left}h2{margin-top:2rem}.bad{color:#b91c1c}.good{color:#15803d}svg{width:100%;height:auto}\
-svg text{font:11px system-ui,sans-serif;fill:#444}code{overflow-wrap:anywhere}.scroll{overflow-x:auto}";
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#111;\
+background:#fff}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}\
+td,th{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right;vertical-align:top}td.t,th.t{text-align:left}\
+td.r{text-align:left;min-width:9rem}tr.all td{font-weight:600}h1{margin-bottom:.2rem}h2{margin-top:2rem}.bad{color:#b91c1c}\
+.good{color:#15803d}.doubt{color:#92400e}.verdict{font-size:1.2rem;font-weight:600}.about{color:#444}\
+.scroll{overflow-x:auto}.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:0 2rem}\
+figure{margin:1rem 0}figcaption{font-weight:600}figcaption span{margin-left:.9rem;font-weight:400;white-space:nowrap}\
+svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:#444}code{overflow-wrap:anywhere}\
+summary{cursor:pointer}@media(max-width:40rem){svg text{font-size:19px}svg .wide{display:none}body{margin-top:1rem}}";
 
 /// Makes text safe inside an element or an attribute.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Rounds a greatest value up to 1, 2 or 5 times a power of ten.
-fn round_up(value: f64) -> f64 {
-    if value <= 0.0 {
-        return 1.0;
-    }
-    let power = 10f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|bound| *bound >= value).unwrap_or(value)
-}
-
-fn short(value: f64) -> String {
-    match value {
-        v if v >= 1e6 => format!("{:.1}M", v / 1e6),
-        v if v >= 1e4 => format!("{:.0}k", v / 1e3),
-        v if v >= 10.0 || v == 0.0 => format!("{v:.0}"),
-        v => format!("{v:.2}"),
-    }
-}
-
-/// A chart of lines over seconds; each line has a name and a value per second (`None` = a gap).
-fn lines(title: &str, unit: &str, all: &[(&str, Vec<Option<f64>>)]) -> String {
-    let count = all.iter().map(|(_, values)| values.len()).max().unwrap_or(0).max(2);
-    let top =
-        round_up(all.iter().flat_map(|(_, values)| values.iter().flatten().copied()).fold(0.0, f64::max));
-    let x = |index: usize| LEFT + (WIDTH - LEFT - RIGHT) * index as f64 / (count - 1) as f64;
-    let y = |value: f64| 10.0 + (HEIGHT - BOTTOM - 10.0) * (1.0 - value / top);
-    let mut svg = frame(title, unit, top, y);
-    for step in 0..=4 {
-        let index = (count - 1) * step / 4;
-        let (at, below) = (x(index), HEIGHT - 8.0);
-        svg += &format!(r#"<text x="{at:.1}" y="{below}" text-anchor="middle">{index} s</text>"#);
-    }
-    for (nth, (name, values)) in all.iter().enumerate() {
-        let colour = COLOURS[nth % COLOURS.len()];
-        let mut path = String::new();
-        let mut pen = 'M';
-        for (index, value) in values.iter().enumerate() {
-            match value {
-                Some(value) => {
-                    path += &format!("{pen}{:.1} {:.1}", x(index), y(*value));
-                    if pen == 'M' {
-                        // A point that stands alone shows, too.
-                        path += "h.01";
-                    }
-                    pen = 'L';
-                }
-                None => pen = 'M',
-            }
-        }
-        let at = LEFT + 8.0 + 130.0 * nth as f64;
-        svg += &format!(
-            r#"<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linecap="round"/>"#
-        );
-        svg += &format!(r#"<text x="{at}" y="22" style="fill:{colour}">{}</text>"#, escape(name));
-    }
-    svg + "</svg></figure>"
-}
-
-fn frame(title: &str, unit: &str, top: f64, y: impl Fn(f64) -> f64) -> String {
-    let title = escape(title);
-    let mut svg = format!(
-        r#"<figure><figcaption>{title} ({unit})</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">"#
-    );
-    for step in 0..=4 {
-        let value = top * f64::from(step) / 4.0;
-        let at = y(value);
-        let (right, before, under) = (WIDTH - RIGHT, LEFT - 6.0, at + 4.0);
-        svg += &format!(r##"<line x1="{LEFT}" x2="{right}" y1="{at:.1}" y2="{at:.1}" stroke="#e5e5e5"/>"##);
-        svg += &format!(r#"<text x="{before}" y="{under:.1}" text-anchor="end">{}</text>"#, short(value));
-    }
-    svg
-}
-
-/// A histogram over doublings of the latency.
-fn bars(title: &str, spread: &Spread) -> String {
-    let top = round_up(spread.doublings.iter().map(|(_, count)| *count as f64).fold(0.0, f64::max));
-    let y = |value: f64| 10.0 + (HEIGHT - BOTTOM - 10.0) * (1.0 - value / top);
-    let mut svg = frame(title, "operations", top, y);
-    let wide = (WIDTH - LEFT - RIGHT) / spread.doublings.len().max(1) as f64;
-    for (nth, (to_us, count)) in spread.doublings.iter().enumerate() {
-        let (at, from) = (LEFT + wide * nth as f64, y(*count as f64));
-        let (high, inner, middle, below) =
-            (HEIGHT - BOTTOM - from, wide - 3.0, at + wide / 2.0, HEIGHT - 8.0);
-        let label = if *to_us < 1_000 {
-            format!("{to_us} µs")
-        } else {
-            format!("{} ms", short(*to_us as f64 / 1e3))
-        };
-        svg += &format!(
-            r#"<rect x="{at:.1}" y="{from:.1}" width="{inner:.1}" height="{high:.1}" fill="{}"/>"#,
-            COLOURS[0]
-        );
-        svg += &format!(r#"<text x="{middle:.1}" y="{below}" text-anchor="middle">{label}</text>"#);
-    }
-    svg + "</svg></figure>"
-}
-
 fn charts(figures: &Figures) -> String {
-    let of =
-        |value: &dyn Fn(&crate::figures::Second) -> Option<f64>| figures.seconds.iter().map(value).collect();
+    let line = &figures.timeline;
+    let slice_s = line.slice_ms as f64 / 1e3;
+    let marks: Vec<(String, f64)> =
+        line.phases.iter().map(|(name, at_ms)| (name.clone(), *at_ms as f64 / 1e3)).collect();
+    let axis = Axis { slice_s, marks: &marks };
+    let of = |value: &dyn Fn(&Slice) -> Option<f64>| line.slices.iter().map(value).collect::<Vec<_>>();
+    let rate = |count: u64| Some(count as f64 / slice_s);
     let ms = |us: u64| (us > 0).then_some(us as f64 / 1e3);
-    let offered: Vec<Option<f64>> = of(&|second| Some(second.offered as f64));
-    let served = of(&|second| Some(second.served as f64));
-    let mut out =
-        lines("Rate offered against served", "per second", &[("offered", offered), ("served", served)]);
-    let (p50, p99) = (of(&|second| ms(second.p50_us)), of(&|second| ms(second.p99_us)));
-    out += &lines("Latency of the operations due in each second", "ms", &[("p50", p50), ("p99", p99)]);
-    if let Some(row) = figures.row(ALL, "claim").or_else(|| figures.rows.iter().find(|row| row.phase == ALL))
-    {
-        out += &bars(&format!("Latency of {}", row.operation), &row.latency);
+    let (offered, served) = (of(&|slice| rate(slice.offered)), of(&|slice| rate(slice.served)));
+    let rates = [("offered", offered), ("served", served)];
+    let mut out = lines("Operations offered against served", "per second", &axis, &rates);
+    let (p50, p99) = (of(&|slice| ms(slice.p50_us)), of(&|slice| ms(slice.p99_us)));
+    out += &lines("Latency, by when it was due", "ms", &axis, &[("p50", p50), ("p99", p99)]);
+    if let Some(group) = &line.busiest {
+        let units = |one: &dyn Fn(&crate::timeline::Units) -> u64| {
+            of(&|slice| slice.units.as_ref().map(|units| one(units) as f64))
+        };
+        let all = [
+            ("remaining", units(&|units| units.remaining)),
+            ("held", units(&|units| units.held)),
+            ("sold", units(&|units| units.sold)),
+        ];
+        out += &lines(&format!("Stock of the busiest sale, of {group}"), "units", &axis, &all);
     }
-    if figures.seconds.iter().any(|second| second.left.is_some()) {
-        let left = of(&|second| second.left.map(|left| left as f64));
-        out += &lines("Units of the busiest sale not yet acknowledged", "units", &[("left", left)]);
+    if line.slices.iter().any(|slice| slice.publications > 0) {
+        let heard = of(&|slice| rate(slice.publications));
+        out += &lines("Publications to live sessions", "per second", &axis, &[("received", heard)]);
     }
-    if figures.seconds.iter().any(|second| second.publications > 0) {
-        let told = of(&|second| Some(second.publications as f64));
-        out += &lines("Publications received by live sessions", "per second", &[("publications", told)]);
+    if line.slices.iter().any(|slice| slice.lag_max_us > 0) {
+        let lag = of(&|slice| ms(slice.lag_max_us));
+        out += &lines("Delivery lag", "ms", &axis, &[("greatest", lag)]);
     }
-    if figures.seconds.iter().any(|second| second.lag_max_us > 0) {
-        let lag = of(&|second| ms(second.lag_max_us));
-        out += &lines("Greatest delivery lag in each second", "ms", &[("lag", lag)]);
+    for (title, spread) in spreads(figures) {
+        out += &bars(&format!("{title}: how late sessions heard"), "deliveries", spread);
     }
-    out
+    for row in figures.rows.iter().filter(|row| row.phase == ALL && row.latency.count > 0) {
+        out += &bars(&format!("Latency of {}", row.operation), "operations", &row.latency);
+    }
+    format!("<h2>Over time, and how it is distributed</h2><div class=charts>{out}</div>")
+}
+
+/// The distributions of delivery, with their names.
+fn spreads(figures: &Figures) -> impl Iterator<Item = (&'static str, &Spread)> {
+    let both = [("Update to session", &figures.delivery), ("Start to session", &figures.start)];
+    both.into_iter().filter(|(_, spread)| spread.count > 0)
 }
 
 fn verdict(report: &Report) -> String {
-    let mut out = String::from("<h2>Verdict</h2>");
-    out += match report.exit_code() {
-        0 => r#"<p class="good">Sound: no invariant is broken, no threshold crossed.</p>"#,
-        1 => r#"<p class="bad">Sound, but thresholds were crossed.</p>"#,
-        _ => r#"<p class="bad">Invariants are broken.</p>"#,
-    };
+    let mut out = String::from(match report.exit_code() {
+        0 => r#"<p class="verdict good">Sound: no invariant is broken, no threshold crossed.</p>"#,
+        1 => r#"<p class="verdict bad">Sound, but thresholds were crossed.</p>"#,
+        _ => r#"<p class="verdict bad">Invariants are broken.</p>"#,
+    });
     for crossed in &report.crossed {
         out += &format!(r#"<p class="bad">Threshold crossed: {}</p>"#, escape(crossed));
     }
-    for warning in &report.warnings {
-        out += &format!("<p>Warning: {}</p>", escape(warning));
-    }
-    out += "<table><tr><th>invariant</th><th></th><th>looked at</th><th>violations</th></tr>";
-    for (name, examined) in &report.verdict.examined {
-        let found = report.verdict.counts.get(name).copied().unwrap_or(0);
-        out += &format!("<tr><td>{}</td><td></td><td>{examined}</td><td>{found}</td></tr>", escape(name));
-    }
-    out += "</table>";
     for violation in &report.verdict.violations {
         let named =
             escape(&format!("operations {:?}, sessions {:?}", violation.operations, violation.sessions));
         let (name, text) = (escape(&violation.invariant), escape(&violation.text));
         out += &format!(r#"<p class="bad">{name}: {text}<br><code>{named}</code></p>"#);
     }
+    for warning in &report.warnings {
+        out += &format!(r#"<p class="doubt">Warning: {}</p>"#, escape(warning));
+    }
     out
+}
+
+fn invariants(report: &Report) -> String {
+    let mut out = String::from(
+        "<h2>What was judged</h2><div class=scroll><table><tr><th class=t>invariant</th><th>looked at</th><th>violations</th></tr>",
+    );
+    for (name, examined) in &report.verdict.examined {
+        let found = report.verdict.counts.get(name).copied().unwrap_or(0);
+        let class = if found > 0 { " class=bad" } else { "" };
+        out +=
+            &format!("<tr{class}><td class=t>{}</td><td>{examined}</td><td>{found}</td></tr>", escape(name));
+    }
+    out + "</table></div>"
 }
 
 fn rows(report: &Report) -> String {
     let mut out = String::from(
-        "<h2>Operations</h2><div class=scroll><table><tr><th>phase</th><th>operation</th><th>due</th><th>served/s</th>\
-         <th>ok</th><th>refused</th><th>unknown</th><th>not sent</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>\
-         <th>max</th></tr>",
+        "<h2>Operations</h2><div class=scroll><table><tr><th class=t>phase</th><th class=t>operation</th><th>due</th>\
+         <th>due/s</th><th>served/s</th><th>ok</th><th class=t>refused</th><th>unknown</th><th>not sent</th><th>p50</th>\
+         <th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr>",
     );
     for row in &report.figures.rows {
         let refused: Vec<String> =
             row.refused.iter().map(|(code, count)| format!("{count} {code}")).collect();
+        let rate = |value: f64| if row.phase == OUTSIDE { String::new() } else { format!("{value:.0}") };
+        let doubt = |count: u64| if count > 0 { " class=doubt" } else { "" };
         out += &format!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.0}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>",
+            "<tr{}><td class=t>{}</td><td class=t>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=r>{}</td>\
+             <td{}>{}</td><td{}>{}</td>",
+            if row.phase == ALL { " class=all" } else { "" },
             escape(&row.phase),
             escape(&row.operation),
             row.due,
-            row.served_per_second,
+            rate(row.offered_per_second),
+            rate(row.served_per_second),
             row.ok,
             escape(&refused.join(", ")),
+            doubt(row.unknown),
             row.unknown,
+            doubt(row.not_sent),
             row.not_sent
         );
         let latency = &row.latency;
@@ -202,7 +144,30 @@ fn rows(report: &Report) -> String {
         }
         out += "</tr>";
     }
-    out + "</table></div><p>Latencies in ms, from the moment an operation was due to its answer.</p>"
+    out += "</table></div><p>Latencies in ms, from the moment an operation was due to its answer.</p>";
+    for (title, spread) in spreads(&report.figures) {
+        out += &format!(
+            "<p>{title}: {} deliveries, p50 {}, p99 {}, p99.9 {}, at most {}.</p>",
+            spread.count,
+            time(spread.p50_us),
+            time(spread.p99_us),
+            time(spread.p999_us),
+            time(spread.max_us)
+        );
+    }
+    out
+}
+
+/// How a figure stands against the baseline: `bad`, `good`, or nothing of note.
+fn class(one: &Compared) -> &'static str {
+    // A rate is better the higher, a time the lower.
+    let better = if one.what.ends_with(".rate") { one.ratio } else { 1.0 / one.ratio.max(f64::MIN_POSITIVE) };
+    match better {
+        _ if one.before <= 0.0 => "",
+        ratio if ratio > NOTABLE => " class=good",
+        ratio if ratio < 1.0 / NOTABLE => " class=bad",
+        _ => "",
+    }
 }
 
 fn compared(report: &Report) -> String {
@@ -210,16 +175,20 @@ fn compared(report: &Report) -> String {
         return String::new();
     }
     let mut out = String::from(
-        "<h2>Against the baseline</h2><table><tr><th>figure</th><th></th><th>before</th><th>now</th><th>ratio</th></tr>",
+        "<h2>Against the baseline</h2><div class=scroll><table><tr><th class=t>figure</th><th>before</th><th>now</th>\
+         <th>now / before</th></tr>",
     );
     for one in &report.compared {
-        let what = escape(&one.what);
         out += &format!(
-            "<tr><td>{what}</td><td></td><td>{:.2}</td><td>{:.2}</td><td>{:.2}</td></tr>",
-            one.before, one.now, one.ratio
+            "<tr{}><td class=t>{}</td><td>{:.2}</td><td>{:.2}</td><td>{:.2}</td></tr>",
+            class(one),
+            escape(&one.what),
+            one.before,
+            one.now,
+            one.ratio
         );
     }
-    out + "</table>"
+    out + "</table></div>"
 }
 
 /// Draws the report.
@@ -232,19 +201,20 @@ pub fn page(report: &Report) -> String {
     });
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>Load test: {name}</title><style>{STYLE}</style><h1>{name}</h1><p>{about}</p>\
-         <p>{} · seed {} · {} processors · generator {:.0} % of a core, 99 in 100 operations within {:.1} ms of their \
-         time</p>{}{}<h2>Over time</h2>{}{}{}</html>\n",
+         <title>Load test: {name}</title><style>{STYLE}</style><h1>{name}</h1><p class=about>{about}<br>\
+         {} · seed {} · {} processors · generator {:.0} % of a core, 99 in 100 operations within {:.1} ms of their \
+         time</p>{}{}{}{}{}{}</html>\n",
         escape(&report.began_at),
         report.seed,
         report.processors,
         report.effort.cpu_share * 100.0,
         report.effort.lateness_p99_us as f64 / 1e3,
-        knee.unwrap_or_default(),
         verdict(report),
-        charts(&report.figures),
+        knee.unwrap_or_default(),
         rows(report),
-        compared(report)
+        charts(&report.figures),
+        compared(report),
+        invariants(report)
     )
 }
 
@@ -254,19 +224,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axes_end_at_round_numbers() {
-        assert_eq!([0.0, 0.3, 1.0, 17.0, 50.0, 51.0].map(round_up), [1.0, 0.5, 1.0, 20.0, 50.0, 100.0]);
-    }
-
-    #[test]
-    fn a_gap_lifts_the_pen() {
-        let chart = lines("t", "u", &[("a", vec![Some(1.0), None, Some(2.0), Some(1.0)])]);
-        let path = chart.split("<path d=\"").nth(1).unwrap().split('"').next().unwrap();
-        assert_eq!(path.chars().filter(|c| c.is_alphabetic()).collect::<String>(), "MhMhL");
-    }
-
-    #[test]
     fn text_stays_text() {
         assert_eq!(escape("<b a=\"1\">&"), "&lt;b a=&quot;1&quot;&gt;&amp;");
+    }
+
+    #[test]
+    fn a_slower_or_rarer_run_stands_out() {
+        let of = |what: &str, now| {
+            class(&Compared { what: what.to_owned(), before: 10.0, now, ratio: now / 10.0 })
+        };
+        assert_eq!(
+            ["all/claim.p99 ms", "all/claim.rate"].map(|what| of(what, 20.0)),
+            [" class=bad", " class=good"]
+        );
+        assert_eq!(
+            ["all/claim.p99 ms", "all/claim.rate"].map(|what| of(what, 5.0)),
+            [" class=good", " class=bad"]
+        );
+        assert_eq!(of("all/claim.p99 ms", 10.5), "");
     }
 }

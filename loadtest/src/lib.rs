@@ -36,5 +36,6 @@ pub mod server;
 pub mod setting;
 pub mod swarm;
 pub mod threshold;
+pub mod timeline;
 pub mod view;
 pub mod ws;

@@ -158,6 +158,12 @@ pub enum Changed {
     Radius,
     /// The limit per shopper: 1 to 3, or none.
     Limit,
+    /// The reach: from half to one and a half times of what it was launched with.
+    Reach,
+    /// The start: up to three seconds earlier or later than it was launched with; of a sale that has not started, where there is one.
+    Start,
+    /// The hold time: from half to twice of what it was launched with, at least a second.
+    Hold,
 }
 
 /// One stream of operations within a phase.

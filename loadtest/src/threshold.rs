@@ -111,7 +111,7 @@ pub struct Compared {
     pub ratio: f64,
 }
 
-/// Compares the rows that both runs have.
+/// Compares the rows that both runs have, and how late sessions heard.
 #[must_use]
 pub fn compare(before: &Figures, now: &Figures) -> Vec<Compared> {
     let mut all = Vec::new();
@@ -129,7 +129,22 @@ pub fn compare(before: &Figures, now: &Figures) -> Vec<Compared> {
                 add(&format!("{figure} ms"), before, now);
             }
         }
-        add("rate", old.served_per_second, row.served_per_second);
+        if row.served_per_second > 0.0 {
+            add("rate", old.served_per_second, row.served_per_second);
+        }
+    }
+    for (name, old, new) in
+        [("delivery", &before.delivery, &now.delivery), ("start", &before.start, &now.start)]
+    {
+        if old.count == 0 || new.count == 0 {
+            continue;
+        }
+        for figure in ["p50", "p99", "p99.9"] {
+            if let (Some(before), Some(now)) = (of_spread(old, figure), of_spread(new, figure)) {
+                let ratio = if before > 0.0 { now / before } else { 0.0 };
+                all.push(Compared { what: format!("{name}.{figure} ms"), before, now, ratio });
+            }
+        }
     }
     all
 }

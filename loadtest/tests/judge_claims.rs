@@ -6,14 +6,6 @@ mod support;
 use flash_loadtest::history::*;
 use support::*;
 
-fn named(history: &History, invariant: &str) -> Vec<u64> {
-    broken(history, invariant).violations.first().unwrap().operations.clone()
-}
-
-fn unknown() -> Outcome {
-    Outcome::Unknown("the server closed the connection".to_owned())
-}
-
 #[test]
 fn a_sale_that_sells_out_is_sound() {
     let mut all: Vec<Operation> = (0..3).map(|n| accepted(n, n as u32, START + SECOND)).collect();
@@ -174,8 +166,10 @@ fn a_hold_has_one_end() {
     let redeem = |number| act(number, Kind::Redeem, &held, START + 4 * SECOND, ok.clone());
     sound(&history(9, vec![held.clone(), confirm.clone(), redeem(2)]));
     broken(&history(9, vec![held.clone(), confirm, redeem(2), redeem(3)]), "one_end_per_hold");
-    let late = act(1, Kind::Confirm, &held, START + 90 * SECOND, ok);
-    assert_eq!(named(&history(9, vec![held.clone(), late]), "one_end_per_hold"), [1]);
+    for kind in [Kind::Confirm, Kind::Cancel] {
+        let late = act(1, kind, &held, START + 90 * SECOND, ok.clone());
+        assert_eq!(named(&history(9, vec![held.clone(), late]), "one_end_per_hold"), [1]);
+    }
     let early = Outcome::Refused { status: 409, code: "hold_expired".to_owned() };
     let early = act(1, Kind::Confirm, &held, START + 30 * SECOND, early);
     assert_eq!(named(&history(9, vec![held, early]), "one_end_per_hold"), [1]);

@@ -6,18 +6,6 @@ mod support;
 use flash_loadtest::history::*;
 use support::*;
 
-fn offer(v: u64) -> Event {
-    Event::Offer(id(1), v, 10, 0)
-}
-
-fn gone(v: u64, left: bool) -> Event {
-    Event::Gone(id(1), v, left)
-}
-
-fn found(history: &History, invariant: &str) {
-    assert_eq!(broken(history, invariant).violations.first().unwrap().sessions, [4]);
-}
-
 #[test]
 fn a_session_in_reach_is_told_and_one_beyond_is_not() {
     let near = [subscribed(4, 900.0), noted(4, 0.01, offer(2))];

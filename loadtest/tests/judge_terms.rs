@@ -6,27 +6,6 @@ mod support;
 use flash_loadtest::history::*;
 use support::*;
 
-fn named(history: &History, invariant: &str) -> Vec<u64> {
-    broken(history, invariant).violations.first().unwrap().operations.clone()
-}
-
-fn ok() -> Outcome {
-    Outcome::Ok(None)
-}
-
-fn unknown() -> Outcome {
-    Outcome::Unknown("the server closed the connection".to_owned())
-}
-
-/// A merchant's operation that was sent at `at_us` and answered a tenth of a second later.
-fn merchants(number: u64, kind: Kind, at_us: Micros, outcome: Outcome) -> Operation {
-    Operation { kind, key: 0, shopper: u32::MAX, quantity: 0, ..claim(number, 0, at_us, outcome) }
-}
-
-fn change(number: u64, at_us: Micros, change: Change, outcome: Outcome) -> Operation {
-    Operation { change: Some(change), ..merchants(number, Kind::Update, at_us, outcome) }
-}
-
 fn from(metres: f64, operation: Operation) -> Operation {
     Operation { location: Some(north(metres)), ..operation }
 }

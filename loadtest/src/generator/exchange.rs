@@ -141,6 +141,9 @@ pub fn update(sale: Uuid, change: Change) -> Call {
         Change::Ends(ends_us) => json!({"ends_at": time(ends_us)}),
         Change::ClaimWithin(within_m) => json!({"claim_within_m": within_m}),
         Change::Limit(limit) => json!({"per_shopper_limit": limit}),
+        Change::Reach(reach_m) => json!({"reach_m": reach_m}),
+        Change::Starts(starts_us) => json!({"starts_at": time(starts_us)}),
+        Change::Hold(seconds) => json!({"hold_seconds": seconds}),
     };
     Call { method: "PATCH", path: format!("/api/v1/promotions/{sale}"), body: body.to_string() }
 }

@@ -19,6 +19,12 @@ use crate::scenario::{Changed, Flow, SaleGroup};
 /// How long sessions may take to come back after the last phase.
 const COME_BACK_MAX_US: Micros = 15_000_000;
 
+/// The least and the greatest reach that the contract allows, in metres.
+const REACH_M: (u32, u32) = (50, 50_000);
+
+/// The longest hold that the contract allows, in seconds.
+const HOLD_MAX_S: u32 = 3_600;
+
 /// Counts that a view shows while the run goes on.
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -104,6 +110,11 @@ impl Generator<'_> {
 
     /// Chooses a sale of the flow's group, one that is on if there is any.
     fn choose(&mut self, flow: &Flow, now_us: Micros) -> Option<u32> {
+        self.choose_where(flow, |sale| sale.starts_us <= now_us && now_us < sale.ends_us)
+    }
+
+    /// Chooses a sale of the flow's group, one that is `wanted` if a few tries find any.
+    fn choose_where(&mut self, flow: &Flow, wanted: impl Fn(&Sale) -> bool) -> Option<u32> {
         let sales = &self.history.sales;
         let fits = |sale: &Sale| flow.sales.as_ref().is_none_or(|group| sale.group == *group);
         let mut chosen = None;
@@ -111,7 +122,7 @@ impl Generator<'_> {
             let index = self.rng.random_range(0..sales.len().max(1));
             let Some(sale) = sales.get(index).filter(|sale| fits(sale)) else { continue };
             chosen = Some(index);
-            if sale.starts_us <= now_us && now_us < sale.ends_us {
+            if wanted(sale) {
                 break;
             }
         }
@@ -246,12 +257,18 @@ impl Generator<'_> {
     }
 
     fn update(&mut self, flow: &Flow, due_us: Micros) {
-        let Some(sale) = self.choose(flow, due_us) else { return };
-        let Some(launched) = self.history.sales.get(sale as usize) else { return };
-        let (id, stock, ends_us, reach_m) =
-            (launched.id, launched.stock, launched.ends_us, launched.reach_m as u32);
         let which = flow.changes.get(self.rng.random_range(0..flow.changes.len().max(1))).copied();
-        let change = match which.unwrap_or_default() {
+        let which = which.unwrap_or_default();
+        let chosen = match which {
+            Changed::Start => self.choose_where(flow, |sale| sale.starts_us > due_us),
+            _ => self.choose(flow, due_us),
+        };
+        let Some(sale) = chosen else { return };
+        let Some(launched) = self.history.sales.get(sale as usize) else { return };
+        let (id, stock, starts_us, ends_us) =
+            (launched.id, launched.stock, launched.starts_us, launched.ends_us);
+        let (reach_m, hold_seconds) = (launched.reach_m as u32, launched.hold_seconds);
+        let change = match which {
             Changed::Price => Change::Price(self.rng.random_range(10_000..60_000)),
             Changed::Stock => Change::Stock(self.rng.random_range(stock.div_ceil(2)..=stock * 2)),
             Changed::Window => Change::Ends(ends_us + self.rng.random_range(1..=10) * 1_000_000),
@@ -260,6 +277,13 @@ impl Generator<'_> {
                 Change::ClaimWithin(self.rng.random_bool(0.8).then_some(within_m))
             }
             Changed::Limit => Change::Limit(self.rng.random_bool(0.8).then(|| self.rng.random_range(1..=3))),
+            Changed::Reach => Change::Reach(
+                self.rng.random_range(reach_m / 2..=reach_m + reach_m / 2).clamp(REACH_M.0, REACH_M.1),
+            ),
+            Changed::Start => Change::Starts(starts_us + self.rng.random_range(-3_000..=3_000) * 1_000),
+            Changed::Hold => {
+                Change::Hold(self.rng.random_range(hold_seconds / 2..=hold_seconds * 2).clamp(1, HOLD_MAX_S))
+            }
         };
         let mut operation = self.operation(Kind::Update, due_us);
         (operation.sale, operation.change) = (sale, Some(change));

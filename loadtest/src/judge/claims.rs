@@ -10,6 +10,9 @@ use super::Verdict;
 use super::terms::Terms;
 use crate::history::{History, Kind, Micros, Operation, Outcome, Sale, Told};
 
+/// How much two times of one answer may be off for being told in milliseconds.
+const ROUNDED_US: Micros = 1_000;
+
 /// One accepted claim with everything that was done to it.
 pub struct Entry<'a> {
     /// What was told first.
@@ -91,9 +94,11 @@ pub fn judge(history: &History, book: &Book<'_>, terms: &Terms<'_>, verdict: &mu
         if let Some(sale) = history.sales.get(entry.sale as usize) {
             window(entry, sale, terms, history.clock_error_us, verdict);
             price(entry, sale, terms, verdict);
+            hold(entry, sale, terms, verdict);
         }
         acts(entry, history.clock_error_us, verdict);
     }
+    untimely(history, terms, verdict);
 }
 
 /// One answer per key, and none is taken back.
@@ -171,8 +176,11 @@ fn unknowns(book: &Book<'_>, verdict: &mut Verdict) {
 fn window(entry: &Entry<'_>, sale: &Sale, terms: &Terms<'_>, clock_error_us: Micros, verdict: &mut Verdict) {
     verdict.examine("within_window", 1);
     let decided_us = entry.told.created_us;
-    let early = decided_us < sale.starts_us || entry.acked_us() < sale.starts_us - clock_error_us;
-    let ends = terms.ends_us(entry.sale, sale, (entry.sent_us(), entry.acked_us()));
+    let span = (entry.sent_us(), entry.acked_us());
+    let starts = terms.starts_us(entry.sale, sale, span);
+    let starts_us = starts.into_iter().min().unwrap_or(Micros::MIN);
+    let early = decided_us < starts_us || entry.acked_us() < starts_us.saturating_sub(clock_error_us);
+    let ends = terms.ends_us(entry.sale, sale, span);
     let ends_us = ends.into_iter().max().unwrap_or(Micros::MAX);
     let late = decided_us >= ends_us || entry.sent_us() >= ends_us.saturating_add(clock_error_us);
     if early || late {
@@ -187,6 +195,48 @@ fn window(entry: &Entry<'_>, sale: &Sale, terms: &Terms<'_>, clock_error_us: Mic
     {
         let text = format!("claim {} says that it was decided while nobody was asking", entry.told.claim);
         verdict.find("within_window", text, entry.operations(), vec![]);
+    }
+}
+
+/// "Not started" is said only before the start, and "ended" only after the end.
+fn untimely(history: &History, terms: &Terms<'_>, verdict: &mut Verdict) {
+    for op in history.operations.iter().filter(|op| op.kind.is_claim()) {
+        let Outcome::Refused { code, .. } = &op.outcome else { continue };
+        let Some(sale) = history.sales.get(op.sale as usize) else { continue };
+        let span = (op.sent_us, op.done_us);
+        let wrong = match code.as_str() {
+            "not_started" => {
+                let latest_us = terms.starts_us(op.sale, sale, span).into_iter().max();
+                latest_us.is_some_and(|starts_us| op.sent_us > starts_us + history.clock_error_us)
+            }
+            "ended" => {
+                let earliest_us = terms.ends_us(op.sale, sale, span).into_iter().min();
+                earliest_us.is_some_and(|ends_us| op.done_us < ends_us - history.clock_error_us)
+            }
+            _ => continue,
+        };
+        verdict.examine("within_window", 1);
+        if wrong {
+            let text = format!("a claim of {} was refused within its window: {code}", sale.id);
+            verdict.find("within_window", text, vec![op.id], vec![]);
+        }
+    }
+}
+
+/// A claim is held for as long as may have been in force while it was decided; 0 s = it is confirmed at once.
+fn hold(entry: &Entry<'_>, sale: &Sale, terms: &Terms<'_>, verdict: &mut Verdict) {
+    verdict.examine("hold_in_force", 1);
+    let told = entry.told;
+    let held_us = told.hold_expires_us.map_or(0, |expires_us| expires_us - told.created_us);
+    let possible = terms.hold_seconds(entry.sale, sale, (entry.sent_us(), entry.acked_us()));
+    let fits = |seconds: &u32| (held_us - Micros::from(*seconds) * 1_000_000).abs() <= ROUNDED_US;
+    if !possible.iter().any(fits) {
+        let text = format!(
+            "claim {} is held for {:.3} s, which was not the hold time: {possible:?}",
+            told.claim,
+            held_us as f64 / 1e6
+        );
+        verdict.find("hold_in_force", text, entry.operations(), vec![]);
     }
 }
 
@@ -221,10 +271,13 @@ fn acts(entry: &Entry<'_>, clock_error_us: Micros, verdict: &mut Verdict) {
         );
     }
     let Some(expires_us) = entry.told.hold_expires_us else { return };
-    let first = entry.acts.iter().find(|act| act.kind == Kind::Confirm && (act.is_ok() || act.is_unknown()));
-    if let Some(first) = first.filter(|act| act.is_ok() && act.sent_us > expires_us + clock_error_us) {
-        let text = format!("claim {claim} was confirmed after its hold had expired");
-        verdict.find("one_end_per_hold", text, vec![first.id], vec![]);
+    for kind in [Kind::Confirm, Kind::Cancel] {
+        let first = entry.acts.iter().find(|act| act.kind == kind && (act.is_ok() || act.is_unknown()));
+        if let Some(first) = first.filter(|act| act.is_ok() && act.sent_us > expires_us + clock_error_us) {
+            let done = if kind == Kind::Confirm { "confirmed" } else { "cancelled" };
+            let text = format!("claim {claim} was {done} after its hold had expired");
+            verdict.find("one_end_per_hold", text, vec![first.id], vec![]);
+        }
     }
     for act in &entry.acts {
         let Outcome::Refused { code, .. } = &act.outcome else { continue };

@@ -35,14 +35,8 @@ pub fn distance_m(a: Location, b: Location) -> f64 {
     2.0 * EARTH_M * h.sqrt().min(1.0).asin()
 }
 
-/// Within which distance a session that looks `radius_m` far is shown the sale.
-fn reach_m(sale: &Sale, radius_m: f64) -> f64 {
-    sale.reach_m.min(radius_m)
-}
-
-/// Beyond which distance a deal that is shown goes.
-fn leave_m(sale: &Sale, radius_m: f64) -> f64 {
-    let reach_m = reach_m(sale, radius_m);
+/// Beyond which distance a deal that is shown goes, where it is shown within `reach_m`.
+fn leave_m(reach_m: f64) -> f64 {
     reach_m + (reach_m * 0.05).max(50.0)
 }
 
@@ -56,7 +50,17 @@ struct Stretch {
 
 /// When a sale was live, as far as anybody can tell.
 struct Life<'a> {
+    /// Its index in the history.
+    index: u32,
     sale: &'a Sale,
+    /// From when on it had surely started.
+    started_us: Micros,
+    /// Tells whether its start may have been changed.
+    moved: bool,
+    /// The least reach that it may have had, from and to; one stretch of all time unless the reach may have been changed.
+    reaches: Vec<(Micros, Micros, f64)>,
+    /// The greatest of them.
+    widest_m: f64,
     /// The earliest and the latest end that it may have had.
     ends_us: (Micros, Micros),
     /// When it may have been paused.
@@ -66,7 +70,7 @@ struct Life<'a> {
 impl Life<'_> {
     /// The stretches between the two moments in which it was surely live.
     fn live(&self, from_us: Micros, to_us: Micros) -> Vec<(Micros, Micros)> {
-        let mut from_us = from_us.max(self.sale.starts_us).max(self.sale.launched_us);
+        let mut from_us = from_us.max(self.started_us).max(self.sale.launched_us);
         let to_us = to_us.min(self.ends_us.0);
         let mut live = Vec::new();
         for &(paused_us, resumed_us) in &self.pauses {
@@ -75,6 +79,21 @@ impl Life<'_> {
         }
         live.push((from_us, to_us));
         live
+    }
+
+    /// The stretches between the two moments in which it surely reached so far.
+    fn reaching(&self, away_m: f64, from_us: Micros, to_us: Micros) -> Vec<(Micros, Micros)> {
+        let mut within: Vec<(Micros, Micros)> = Vec::new();
+        for &(begin_us, end_us, _) in self.reaches.iter().filter(|(.., reach_m)| away_m <= reach_m - SLACK_M)
+        {
+            let (begin_us, end_us) = (begin_us.max(from_us), end_us.min(to_us));
+            match within.last_mut() {
+                Some(last) if last.1 == begin_us => last.1 = end_us,
+                _ if begin_us < end_us => within.push((begin_us, end_us)),
+                _ => {}
+            }
+        }
+        within
     }
 }
 
@@ -92,6 +111,7 @@ struct Shown {
 struct Session<'a> {
     number: u32,
     history: &'a History,
+    terms: &'a Terms<'a>,
     lives: &'a [Life<'a>],
     by_id: &'a HashMap<Uuid, usize>,
     shown: HashMap<Uuid, Shown>,
@@ -130,6 +150,7 @@ pub fn judge(history: &History, terms: &Terms<'_>, verdict: &mut Verdict) {
         let mut session = Session {
             number,
             history,
+            terms,
             lives: &lives,
             by_id: &by_id,
             shown: HashMap::new(),
@@ -152,7 +173,10 @@ fn life<'a>(index: u32, sale: &'a Sale, terms: &Terms<'_>) -> Life<'a> {
     let ends_us = (first.copied().unwrap_or(sale.ends_us), last.copied().unwrap_or(sale.ends_us));
     let mut pauses = terms.maybe_paused(index);
     pauses.sort_unstable();
-    Life { sale, ends_us, pauses }
+    let reaches = terms.reaches(index, sale);
+    let widest_m = reaches.iter().map(|(.., reach_m)| *reach_m).fold(0.0, f64::max);
+    let (started_us, moved) = (terms.started_us(index, sale), terms.is_start_changed(index));
+    Life { index, sale, started_us, moved, reaches, widest_m, ends_us, pauses }
 }
 
 impl<'a> Session<'a> {
@@ -196,6 +220,7 @@ impl<'a> Session<'a> {
                     );
                     return;
                 }
+                self.beyond(*id, "heard of the stock of", (*v, at_us), true, verdict);
                 self.grow(*id, *v, (*remaining, *held), verdict);
             }
             Event::Gone(id, v, left) => self.gone(*id, *v, *left, at_us, verdict),
@@ -238,24 +263,45 @@ impl<'a> Session<'a> {
     }
 
     fn offer(&mut self, id: Uuid, v: u64, stock: (u32, u32), at_us: Micros, verdict: &mut Verdict) {
-        let Some(&Life { sale, .. }) = self.life(id) else { return };
-        verdict.examine("none_beyond_reach", 1);
-        let (near_m, early) = (self.nearest_m(sale), at_us < sale.starts_us - self.history.clock_error_us);
+        let Some(life) = self.life(id) else { return };
+        let starts_us = match life.moved {
+            true => self.terms.starts_us_in(life.index, life.sale, (v, at_us)).into_iter().min(),
+            false => None,
+        };
+        let starts_us = starts_us.unwrap_or(life.sale.starts_us);
         let shown = self.shown.entry(id).or_default();
         let was = shown.now;
         if !was {
             shown.now = true;
             shown.spans.push((at_us, Micros::MAX));
         }
-        let bound_m = if was { leave_m(sale, self.radius_m) } else { reach_m(sale, self.radius_m) };
-        if near_m > bound_m + SLACK_M {
-            let text = format!("was shown {id} from {near_m:.0} m, beyond {bound_m:.0} m");
-            self.find(verdict, "none_beyond_reach", text);
-        }
-        if early {
+        // It may have entered while the reach was wider, and be told only now that it is between that and leaving.
+        self.beyond(id, "was shown", (v, at_us), was || life.reaches.len() > 1, verdict);
+        if at_us < starts_us - self.history.clock_error_us {
             self.find(verdict, "none_beyond_reach", format!("was shown {id} before it started"));
         }
         self.grow(id, v, stock, verdict);
+    }
+
+    /// The least and the greatest distance within which this session was to be shown a sale in a version that it heard of.
+    fn bounds_m(&self, life: &Life<'_>, told: (u64, Micros)) -> (f64, f64) {
+        let (least_m, greatest_m) = match life.reaches.len() {
+            1 => (life.sale.reach_m, life.sale.reach_m),
+            _ => self.terms.reach_m_in(life.index, life.sale, told),
+        };
+        (least_m.min(self.radius_m), greatest_m.min(self.radius_m))
+    }
+
+    /// Looks whether it heard of a sale from beyond its reach; one that is `shown` has some way to go until it leaves.
+    fn beyond(&self, id: Uuid, heard: &str, told: (u64, Micros), shown: bool, verdict: &mut Verdict) {
+        let Some(life) = self.life(id) else { return };
+        verdict.examine("none_beyond_reach", 1);
+        let (near_m, (_, reach_m)) = (self.nearest_m(life.sale), self.bounds_m(life, told));
+        let bound_m = if shown { leave_m(reach_m) } else { reach_m };
+        if near_m > bound_m + SLACK_M {
+            let text = format!("{heard} {id} from {near_m:.0} m, beyond {bound_m:.0} m");
+            self.find(verdict, "none_beyond_reach", text);
+        }
     }
 
     fn nearest_m(&self, sale: &Sale) -> f64 {
@@ -273,8 +319,9 @@ impl<'a> Session<'a> {
     }
 
     fn gone(&mut self, id: Uuid, v: u64, left: bool, at_us: Micros, verdict: &mut Verdict) {
-        let Some(&Life { sale, ends_us, ref pauses }) = self.life(id) else { return };
-        let may_pause = pauses.iter().any(|(paused_us, _)| *paused_us <= at_us);
+        let Some(life) = self.life(id) else { return };
+        let (sale, ends_us) = (life.sale, life.ends_us);
+        let may_pause = life.pauses.iter().any(|(paused_us, _)| *paused_us <= at_us);
         verdict.examine("gone_once", 1);
         if !self.shown.get(&id).is_some_and(|shown| shown.now) {
             self.find(verdict, "gone_once", format!("{id} went, and was not there"));
@@ -282,7 +329,7 @@ impl<'a> Session<'a> {
         }
         let farthest_m =
             self.places.iter().map(|place| distance_m(*place, sale.location)).fold(0.0, f64::max);
-        if left && farthest_m < reach_m(sale, self.radius_m) - SLACK_M {
+        if left && farthest_m < self.bounds_m(life, (v, at_us)).0 - SLACK_M {
             self.find(verdict, "gone_once", format!("{id} was said to be left, from {farthest_m:.0} m"));
         }
         if !left && !may_pause && at_us < ends_us.0 - self.history.clock_error_us {
@@ -316,12 +363,15 @@ impl<'a> Session<'a> {
             return;
         }
         for (id, shown) in self.shown.iter().filter(|(_, shown)| shown.now) {
-            let (Some(last), Some(&Life { sale, ends_us, .. })) = (finals.get(id), self.life(*id)) else {
-                continue;
-            };
+            let (Some(last), Some(life)) = (finals.get(id), self.life(*id)) else { continue };
+            let (sale, ends_us) = (life.sale, life.ends_us);
             let settled = self.stretches.last().filter(|stretch| rest_us - stretch.from_us >= SETTLE_US);
             let away_m = settled.map_or(0.0, |stretch| distance_m(stretch.location, sale.location));
-            if away_m > leave_m(sale, self.radius_m) + SLACK_M {
+            let reach_m = match life.reaches.len() {
+                1 => sale.reach_m,
+                _ => self.terms.reach_m(life.index, sale, (rest_us - SETTLE_US, Micros::MAX)).1,
+            };
+            if away_m > leave_m(reach_m.min(self.radius_m)) + SLACK_M {
                 self.find(
                     verdict,
                     "none_beyond_reach",
@@ -354,11 +404,12 @@ impl<'a> Session<'a> {
             for life in self.lives {
                 let sale = life.sale;
                 let away_m = distance_m(stretch.location, sale.location);
-                if away_m > reach_m(sale, stretch.radius_m) - SLACK_M {
+                if away_m > life.widest_m.min(stretch.radius_m) - SLACK_M {
                     continue;
                 }
                 let spans = self.shown.get(&sale.id).map(|shown| shown.spans.as_slice()).unwrap_or_default();
-                for (from_us, until_us) in life.live(stretch.from_us, to_us) {
+                let reaching = life.reaching(away_m, stretch.from_us, to_us);
+                for (from_us, until_us) in reaching.into_iter().flat_map(|(from, to)| life.live(from, to)) {
                     // What lasts until everything was given time needs no more of it.
                     let to_the_end = stretch.to_us > rest_us && until_us == rest_us;
                     if until_us - from_us < if to_the_end { SETTLE_US } else { GRACE_US } {

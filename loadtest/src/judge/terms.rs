@@ -20,6 +20,24 @@ fn until_us(op: &Operation) -> Micros {
     if op.is_ok() { op.done_us } else { Micros::MAX }
 }
 
+fn starts(change: &Change) -> Option<Micros> {
+    match change {
+        Change::Starts(starts_us) => Some(*starts_us),
+        _ => None,
+    }
+}
+
+fn reach(change: &Change) -> Option<f64> {
+    match change {
+        Change::Reach(reach_m) => Some(f64::from(*reach_m)),
+        _ => None,
+    }
+}
+
+fn least_and_greatest(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, 0.0), |(least, most), value| (least.min(*value), most.max(*value)))
+}
+
 impl<'a> Terms<'a> {
     /// Gathers the operations of a history.
     pub fn of(history: &'a History) -> Self {
@@ -44,20 +62,45 @@ impl<'a> Terms<'a> {
         first: T,
         of: impl Fn(&Change) -> Option<T>,
     ) -> Vec<T> {
+        self.possible(sale, first, of, |op| op.sent_us <= to_us, |op| op.done_us <= from_us)
+    }
+
+    /// Every value that one of the terms of a sale may have had in its version `v`, of which somebody heard at `at_us`.
+    ///
+    /// What was changed in a version or an earlier one is in it, however long the news took; a change may be older than the
+    /// version that it was answered with, never newer.
+    fn in_version<T>(
+        &self,
+        sale: u32,
+        (v, at_us): (u64, Micros),
+        first: T,
+        of: impl Fn(&Change) -> Option<T>,
+    ) -> Vec<T> {
+        let is_in = |op: &Operation| op.v.is_some_and(|changed| changed <= v);
+        self.possible(sale, first, of, |op| op.sent_us <= at_us, is_in)
+    }
+
+    /// The values that may be in force, of the first and of those changes that `may` be, where `surely` tells which of the
+    /// acknowledged ones have come into force for sure.
+    fn possible<T>(
+        &self,
+        sale: u32,
+        first: T,
+        of: impl Fn(&Change) -> Option<T>,
+        may: impl Fn(&Operation) -> bool,
+        surely: impl Fn(&Operation) -> bool,
+    ) -> Vec<T> {
         let none = Vec::new();
         let changes = self.changes.get(&sale).unwrap_or(&none);
-        let ours = || changes.iter().filter_map(|op| Some((op, of(op.change.as_ref()?)?)));
-        // Whether something newer than `since_us` is in force at `from_us` for sure.
-        let is_over = |since_us: Micros| {
-            ours().any(|(op, _)| op.is_ok() && op.sent_us >= since_us && op.done_us <= from_us)
-        };
+        let ours = || changes.iter().filter_map(|op| Some((*op, of(op.change.as_ref()?)?)));
+        // Whether something newer than `since_us` is in force for sure.
+        let is_over =
+            |since_us: Micros| ours().any(|(op, _)| op.is_ok() && op.sent_us >= since_us && surely(op));
         let mut values = Vec::new();
         if !is_over(Micros::MIN) {
             values.push(first);
         }
-        values.extend(
-            ours().filter(|(op, _)| op.sent_us <= to_us && !is_over(until_us(op))).map(|(_, value)| value),
-        );
+        values.extend(ours().filter(|(op, _)| may(op) && !is_over(until_us(op))).map(|(_, value)| value));
         values
     }
 
@@ -107,6 +150,61 @@ impl<'a> Terms<'a> {
             Change::Price(price) => Some(*price),
             _ => None,
         })
+    }
+
+    /// The first moments of claims that it may have had.
+    pub fn starts_us(&self, index: u32, sale: &Sale, span: (Micros, Micros)) -> Vec<Micros> {
+        self.during(index, span, sale.starts_us, starts)
+    }
+
+    /// The same in a version that somebody heard of at a moment.
+    pub fn starts_us_in(&self, index: u32, sale: &Sale, told: (u64, Micros)) -> Vec<Micros> {
+        self.in_version(index, told, sale.starts_us, starts)
+    }
+
+    /// From when on it had surely started, unless that was changed to a later moment before it.
+    pub fn started_us(&self, index: u32, sale: &Sale) -> Micros {
+        let changed = self.changes.get(&index).into_iter().flatten();
+        let changed = changed.filter(|op| op.is_ok() && op.change.as_ref().and_then(starts).is_some());
+        let last = self.starts_us(index, sale, (Micros::MAX, Micros::MAX));
+        last.into_iter().chain(changed.map(|op| op.done_us)).max().unwrap_or(sale.starts_us)
+    }
+
+    /// Tells whether its start may have been changed.
+    pub fn is_start_changed(&self, index: u32) -> bool {
+        let changed = self.changes.get(&index).into_iter().flatten();
+        changed.filter_map(|op| op.change.as_ref()).any(|change| starts(change).is_some())
+    }
+
+    /// The seconds for which a claim may have been held.
+    pub fn hold_seconds(&self, index: u32, sale: &Sale, span: (Micros, Micros)) -> Vec<u32> {
+        self.during(index, span, sale.hold_seconds, |change| match change {
+            Change::Hold(seconds) => Some(*seconds),
+            _ => None,
+        })
+    }
+
+    /// The least and the greatest reach that it may have had, in metres.
+    pub fn reach_m(&self, index: u32, sale: &Sale, span: (Micros, Micros)) -> (f64, f64) {
+        least_and_greatest(&self.during(index, span, sale.reach_m, reach))
+    }
+
+    /// The same in a version that somebody heard of at a moment.
+    pub fn reach_m_in(&self, index: u32, sale: &Sale, told: (u64, Micros)) -> (f64, f64) {
+        least_and_greatest(&self.in_version(index, told, sale.reach_m, reach))
+    }
+
+    /// The stretches of all time, from and to (without), between which its reach may have changed, with the least that it may have
+    /// had, in metres.
+    pub fn reaches(&self, index: u32, sale: &Sale) -> Vec<(Micros, Micros, f64)> {
+        let changes = self.changes.get(&index).into_iter().flatten();
+        let ours = changes.filter(|op| op.change.as_ref().and_then(reach).is_some());
+        let mut edges: Vec<Micros> = ours.flat_map(|op| [op.sent_us, until_us(op)]).collect();
+        edges.extend([Micros::MIN, Micros::MAX]);
+        edges.sort_unstable();
+        edges.dedup();
+        let stretches = edges.iter().zip(edges.iter().skip(1));
+        stretches.map(|(from, to)| (*from, *to, self.reach_m(index, sale, (*from, *to - 1)).0)).collect()
     }
 
     /// When it was surely paused: from the answer to a pause to the sending of what may have resumed it.

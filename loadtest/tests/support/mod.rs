@@ -96,12 +96,37 @@ pub fn act(number: u64, kind: Kind, of: &Operation, at_us: Micros, outcome: Outc
     }
 }
 
+pub fn ok() -> Outcome {
+    Outcome::Ok(None)
+}
+
+pub fn unknown() -> Outcome {
+    Outcome::Unknown("the server closed the connection".to_owned())
+}
+
+/// A merchant's operation that was sent at `at_us` and answered a tenth of a second later.
+pub fn merchants(number: u64, kind: Kind, at_us: Micros, outcome: Outcome) -> Operation {
+    Operation { kind, key: 0, shopper: u32::MAX, quantity: 0, ..claim(number, 0, at_us, outcome) }
+}
+
+pub fn change(number: u64, at_us: Micros, change: Change, outcome: Outcome) -> Operation {
+    Operation { change: Some(change), ..merchants(number, Kind::Update, at_us, outcome) }
+}
+
 pub fn history(stock: u32, operations: Vec<Operation>) -> History {
     History { clock_error_us: 20_000, sales: vec![sale(stock)], operations, ..History::default() }
 }
 
 pub fn noted(session: u32, after_s: f64, event: Event) -> Noted {
     Noted { session, at_us: START + (after_s * SECOND as f64) as Micros, event }
+}
+
+pub fn offer(v: u64) -> Event {
+    Event::Offer(id(1), v, 10, 0)
+}
+
+pub fn gone(v: u64, left: bool) -> Event {
+    Event::Gone(id(1), v, left)
 }
 
 /// A session that subscribes `away_m` from the store, 5 s before the sale starts.
@@ -134,4 +159,14 @@ pub fn sound(history: &History) -> Verdict {
     let verdict = judge(history);
     assert!(verdict.is_clean(), "{verdict:#?}");
     verdict
+}
+
+/// Asserts that exactly this invariant is broken, and returns the operations that its first violation names.
+pub fn named(history: &History, invariant: &str) -> Vec<u64> {
+    broken(history, invariant).violations.first().unwrap().operations.clone()
+}
+
+/// Asserts that exactly this invariant is broken, by session 4.
+pub fn found(history: &History, invariant: &str) {
+    assert_eq!(broken(history, invariant).violations.first().unwrap().sessions, [4]);
 }
