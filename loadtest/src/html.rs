@@ -12,7 +12,7 @@ use crate::threshold::Compared;
 use crate::timeline::Slice;
 
 /// How much a figure may differ from the baseline's before it stands out.
-const NOTABLE: f64 = 1.1;
+const NOTABLE: f64 = 1.25;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#111;\
 background:#fff}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}\
@@ -52,7 +52,7 @@ fn charts(figures: &Figures) -> String {
             ("held", units(&|units| units.held)),
             ("sold", units(&|units| units.sold)),
         ];
-        out += &lines(&format!("Stock of the busiest sale, of {group}"), "units", &axis, &all);
+        out += &lines(&format!("Stock of the busiest sale: {group}"), "units", &axis, &all);
     }
     if line.slices.iter().any(|slice| slice.publications > 0) {
         let heard = of(&|slice| rate(slice.publications));

@@ -16,8 +16,8 @@ use crate::scenario::Phase;
 const SLICES: u64 = 120;
 /// Slices that are kept: what is far beyond the phases is not drawn.
 const SLICES_MAX: usize = 20_000;
-/// How long a slice may be, in milliseconds.
-const SLICE_MS: [u64; 10] = [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 60_000, 600_000];
+/// How long a slice may be, in milliseconds; no less than the time between two stock frames of a sale, which would show as teeth.
+const SLICE_MS: [u64; 9] = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 60_000, 600_000];
 
 /// One slice of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -136,7 +136,10 @@ impl Lags {
                 && !session.moving
             {
                 let since = |from_us: Micros| u64::try_from(noted.at_us - from_us).unwrap_or(0);
-                if let Some(sent_us) = updates.get(&(*index, v)).filter(|_| known) {
+                // An update that changes nothing is answered with a version that was there before.
+                if let Some(sent_us) =
+                    updates.get(&(*index, v)).filter(|sent_us| known && **sent_us <= noted.at_us)
+                {
                     delivery.add(since(*sent_us));
                     lag_us = Some(since(*sent_us));
                 } else if !known && sale.starts_us > sale.launched_us && v <= 2 {

@@ -20,7 +20,7 @@ fn timeline(history: &History, phases: &[Phase]) -> Timeline {
 #[test]
 fn slices_are_as_short_as_the_run() {
     let of = |duration_ms| timeline(&history(1, vec![]), &[phase("a", duration_ms)]).slice_ms;
-    assert_eq!([1_000, 3_000, 20_000, 120_000, 600_000].map(of), [50, 50, 200, 1_000, 5_000]);
+    assert_eq!([1_000, 3_000, 20_000, 120_000, 600_000].map(of), [100, 100, 200, 1_000, 5_000]);
     let two = timeline(&history(1, vec![]), &[phase("a", 1_500), phase("b", 500)]);
     assert_eq!(two.phases, [("a".to_owned(), 0), ("b".to_owned(), 1_500)]);
 }

@@ -154,7 +154,8 @@ fn frame(title: &str, unit: &str, names: &[&str], top: f64, y: impl Fn(f64) -> f
         svg += &format!(r##"<line x1="{LEFT}" x2="{right}" y1="{at:.1}" y2="{at:.1}" stroke="#e5e5e5"/>"##);
         svg += &format!(
             r#"<text{} x="{before}" y="{under:.1}" text-anchor="end">{}</text>"#,
-            spared(step % 2 == 1),
+            // On a phone it would touch the first label of the other axis.
+            spared(step == 0 || step % 2 == 1),
             short(value)
         );
     }
@@ -181,8 +182,8 @@ pub fn bars(title: &str, of: &str, spread: &Spread) -> String {
         // Below the right edge: it is the bound.
         if nth % every == 0 {
             svg += &format!(
-                r#"<text{} x="{right:.1}" y="{below}" text-anchor="middle">{label}</text>"#,
-                spared((nth / every) % 3 != 0)
+                r#"<text{} x="{right:.1}" y="{below}" text-anchor="end">{label}</text>"#,
+                spared(!(nth / every).is_multiple_of(3))
             );
         }
     }
