@@ -1,5 +1,7 @@
 //! Sockets to services: the listener, the App with its middleware, and what ties the live edge in.
 
+mod connection;
+
 use crate::config::Settings;
 use crate::http::context::language;
 use crate::http::{HttpState, routes};
@@ -9,17 +11,20 @@ use crate::proxies::Proxies;
 use crate::telemetry;
 use actix_cors::Cors;
 use actix_http::HttpService;
+use actix_rt::net::TcpStream;
 use actix_server::Server;
-use actix_service::map_config;
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, web};
+use connection::{Connection, Progress};
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -50,16 +55,22 @@ pub fn listen(
                 .wrap(cors(&state.cors_origins))
                 .wrap(from_fn(dress))
                 .configure(move |config| routes::configure(config, state));
-            HttpService::build()
+            let http = HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-                .on_connect_ext(|socket: &actix_rt::net::TcpStream, _| {
+                .client_disconnect_timeout(LAST_WORDS_TIMEOUT)
+                .on_connect_ext(|connection: &Connection<TcpStream>, data| {
                     // Without it an answer's last packet waits for the client's delayed acknowledgement.
-                    let _best_effort = socket.set_nodelay(true);
+                    let _best_effort = connection.io().set_nodelay(true);
+                    data.insert(connection.progress());
                 })
                 .upgrade(live.upgrades())
-                .h1(map_config(app, |_| AppConfig::default()))
-                .tcp()
+                .h1(map_config(app, |_| AppConfig::default()));
+            fn_service(async |socket: TcpStream| {
+                let peer = socket.peer_addr().ok();
+                Ok((Connection::new(socket), peer))
+            })
+            .and_then(http)
         })?;
     Ok(server.run())
 }
@@ -90,6 +101,7 @@ async fn dress<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, Unsaid>>, Error> {
     let began = Instant::now();
+    let _handling = request.conn_data::<Rc<Progress>>().map(Progress::handle);
     let id =
         request.headers().get(REQUEST_ID).filter(|id| is_request_id(id)).cloned().unwrap_or_else(fresh_id);
     let span = telemetry::request_span(

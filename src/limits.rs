@@ -32,6 +32,15 @@ pub const REQUEST_HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_
 pub const REQUEST_BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long a connection may be idle between requests.
 pub const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(75);
+/// How long a connection waits for its client: for the rest of a head after the first, for the rest of a body that nobody
+/// reads, for room to write into. More than [`REQUEST_HEAD_TIMEOUT`], which is answered.
+pub const CLIENT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
+/// How long nothing at all may go over an HTTP connection. Idle ones end earlier, by [`KEEP_ALIVE`]; actix-http does not
+/// call idle what owes the rest of a body.
+pub const QUIET_MAX: std::time::Duration = std::time::Duration::from_secs(90);
+/// How long a connection whose request was refused with its body unread takes in and drops what still comes, so that the
+/// client can read the answer: closed at once, it would be reset.
+pub const LAST_WORDS_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// Bytes that one read takes from a live socket; the buffer is shared by all sessions of a thread.
 pub const READ_BYTES: usize = 64 * 1024;
 /// Reads in a row from one live socket before others get their turn.

@@ -118,17 +118,18 @@ impl LiveEdge {
         Self(Arc::new(state))
     }
 
-    /// The upgrade service of the HTTP server. Each worker that makes it gets a hub of its own, at once.
-    pub fn upgrades(
+    /// The upgrade service of the HTTP server, whose connections sessions only want the socket of. Each worker that makes it
+    /// gets a hub of its own, at once.
+    pub fn upgrades<C: Into<TcpStream> + 'static>(
         &self,
     ) -> impl ServiceFactory<
-        (Request, Framed<TcpStream, h1::Codec>),
+        (Request, Framed<C, h1::Codec>),
         Config = (),
         Response = (),
         Error = Infallible,
         InitError = (),
         Service: 'static,
-    > + use<> {
+    > + use<C> {
         let state = self.0.clone();
         fn_factory(move || {
             let worker = Rc::new(Worker {
@@ -137,7 +138,7 @@ impl LiveEdge {
                 ready: Cell::new(false),
             });
             async move {
-                Ok::<_, ()>(fn_service(move |(request, framed)| {
+                Ok::<_, ()>(fn_service(move |(request, framed): (Request, Framed<C, h1::Codec>)| {
                     let worker = worker.clone();
                     async move {
                         upgrade::take_over(worker, request, framed).await;

@@ -3,8 +3,11 @@
 //!
 //! Knows what a request's span looks like. Knows no route and no handler.
 
+mod clients;
+
 use crate::config::Settings;
 use actix_web::http::header::HeaderMap;
+use clients::NotClientsFaults;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
@@ -19,7 +22,7 @@ use std::time::Duration;
 use tracing::Span;
 use tracing::level_filters::LevelFilter;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -74,7 +77,7 @@ pub fn start_logs(settings: &Settings) {
 
 fn log_layer(settings: &Settings) -> AnyLayer {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let filter = EnvFilter::new(&settings.log);
+    let filter = EnvFilter::new(&settings.log).and(NotClientsFaults);
     if settings.log_json {
         // The spans' fields, request ids among them, are in `spans`.
         lines.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed()

@@ -49,9 +49,11 @@ pub async fn register(request: HttpRequest, state: web::Data<HttpState>, payload
 }
 
 /// `DELETE /devices/{id}`
-pub async fn remove(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn remove(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
-    let removed = state.inbox.remove_device(principal.user_id, ask.id("id")?).await;
+    let id = ask.id("id")?;
+    ask.no_fields(payload).await?;
+    let removed = state.inbox.remove_device(principal.user_id, id).await;
     if removed.map_err(|error| ask.port(error))? { no_content() } else { Err(ask.problem(Code::NotFound)) }
 }

@@ -395,7 +395,7 @@ impl Form {
 }
 
 impl Ask<'_> {
-    /// What a POST without fields takes: an empty body or an empty object, whatever its content type.
+    /// What a POST, PUT or DELETE without fields takes: an empty body or an empty object, whatever its content type.
     ///
     /// # Errors
     /// 400, 413, 422.

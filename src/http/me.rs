@@ -88,9 +88,10 @@ fn is_preferences(value: &Value) -> bool {
 }
 
 /// `DELETE /me`: forgets the person; their claims stay without a name.
-pub async fn forget(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn forget(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
+    ask.no_fields(payload).await?;
     let now = state.engine.now().wall;
     let forgotten = state.accounts.forget(principal.user_id, now).await.map_err(|error| ask.port(error))?;
     if !forgotten {

@@ -156,8 +156,8 @@ fn responses(row: &RouteRow) -> Value {
     if row.path.contains('{') {
         codes.push(Code::NotFound);
     }
-    if row.method == "POST" || !row.body.is_empty() {
-        // A POST without fields refuses some.
+    if row.method != "GET" {
+        // Without fields it refuses some.
         codes.extend([
             Code::BadRequest,
             Code::MalformedJson,

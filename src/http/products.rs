@@ -146,11 +146,12 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
 }
 
 /// `DELETE /products/{id}`
-pub async fn delete(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn delete(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
     let product = ask.product(ask.id("id")?).await?;
     ask.staff(&principal, product.store_id, StaffRole::Manager).await?;
+    ask.no_fields(payload).await?;
     state.catalogue.delete_product(product.id).await.map_err(|error| ask.port(error))?;
     no_content()
 }

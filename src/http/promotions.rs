@@ -106,9 +106,10 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
 }
 
 /// `DELETE /promotions/{id}`: drafts only.
-pub async fn delete(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn delete(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let record = ask.own_promotion(StaffRole::Manager).await?;
+    ask.no_fields(payload).await?;
     let status = record.counters.status;
     if status != Status::Draft {
         return Err(Refusal(Problem::new(Code::WrongState, ask.language).with("state", status.as_str())));

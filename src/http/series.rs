@@ -163,9 +163,10 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
 }
 
 /// `DELETE /series/{id}`: no further occurrences; one that has started goes on, one that waits is cancelled.
-pub async fn cancel(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn cancel(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let (_, series) = own(&ask, StaffRole::Manager).await?;
+    ask.no_fields(payload).await?;
     let series = SeriesRow { cancelled: true, ..series };
     state.catalogue.update_series(series.clone()).await.map_err(|error| ask.port(error))?;
     // Only now: from here on the check job makes none.

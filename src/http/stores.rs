@@ -143,11 +143,12 @@ pub async fn edit(request: HttpRequest, state: web::Data<HttpState>, payload: we
 }
 
 /// `DELETE /stores/{id}`
-pub async fn delete(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn delete(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
     let store = ask.store(ask.id("id")?).await?;
     ask.staff(&principal, store.id, StaffRole::Owner).await?;
+    ask.no_fields(payload).await?;
     let now = state.engine.now().wall;
     if !state.catalogue.delete_store(store.id, now).await.map_err(|error| ask.port(error))? {
         return Err(ask.problem(Code::StillInUse));
@@ -155,10 +156,16 @@ pub async fn delete(request: HttpRequest, state: web::Data<HttpState>) -> Answer
     no_content()
 }
 
-async fn set_follow(request: HttpRequest, state: web::Data<HttpState>, follows: bool) -> Answer {
+async fn set_follow(
+    request: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+    follows: bool,
+) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
     let store = ask.store(ask.id("id")?).await?;
+    ask.no_fields(payload).await?;
     let now = state.engine.now().wall;
     state
         .catalogue
@@ -169,13 +176,13 @@ async fn set_follow(request: HttpRequest, state: web::Data<HttpState>, follows: 
 }
 
 /// `PUT /stores/{id}/follow`
-pub async fn follow(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
-    set_follow(request, state, true).await
+pub async fn follow(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
+    set_follow(request, state, payload, true).await
 }
 
 /// `DELETE /stores/{id}/follow`
-pub async fn unfollow(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
-    set_follow(request, state, false).await
+pub async fn unfollow(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
+    set_follow(request, state, payload, false).await
 }
 
 /// `GET /stores/{id}/staff`
@@ -238,13 +245,22 @@ pub async fn put_staff(request: HttpRequest, state: web::Data<HttpState>, payloa
 }
 
 /// `DELETE /stores/{id}/staff/{user_id}`: the owner removes anybody, a member of staff themself.
-pub async fn remove_staff(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn remove_staff(
+    request: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Answer {
     let ask = Ask::new(&request, &state);
     let principal = ask.principal()?;
     let store = ask.store(ask.id("id")?).await?;
     let user: UserId = ask.id("user_id")?;
     if user != principal.user_id {
         ask.staff(&principal, store.id, StaffRole::Owner).await?;
+    }
+    if let Err(refusal) = ask.no_fields(payload).await {
+        let staff = state.catalogue.staff(store.id).await.map_err(|error| ask.port(error))?;
+        let known = staff.iter().any(|member| member.user_id == user);
+        return Err(if known { refusal } else { ask.problem(Code::NotFound) });
     }
     if !state.catalogue.remove_staff(store.id, user).await.map_err(|error| ask.port(error))? {
         return Err(ask.problem(Code::NotFound));

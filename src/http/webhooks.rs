@@ -117,9 +117,10 @@ pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
 }
 
 /// `DELETE /stores/{id}/webhooks/{webhook_id}`
-pub async fn remove(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
+pub async fn remove(request: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> Answer {
     let ask = Ask::new(&request, &state);
     let webhook = webhook(&ask).await?;
+    ask.no_fields(payload).await?;
     let removed = state.webhooks.remove_webhook(webhook.store_id, webhook.id).await;
     if removed.map_err(|error| ask.port(error))? { no_content() } else { Err(ask.problem(Code::NotFound)) }
 }

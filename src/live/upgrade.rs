@@ -26,9 +26,13 @@ struct Handshake {
 }
 
 /// Takes a connection over. The HTTP connection's task ends when this returns.
-pub(super) async fn take_over(worker: Rc<Worker>, request: Request, framed: Framed<TcpStream, h1::Codec>) {
+pub(super) async fn take_over<C: Into<TcpStream>>(
+    worker: Rc<Worker>,
+    request: Request,
+    framed: Framed<C, h1::Codec>,
+) {
     let parts = framed.into_parts();
-    let (mut stream, early) = (parts.io, parts.read_buf.to_vec());
+    let (mut stream, early) = (parts.io.into(), parts.read_buf.to_vec());
     let headers = request.headers();
     let language = Language::negotiate(text(headers, &header::ACCEPT_LANGUAGE));
     let is_echo = request.path() == ECHO && worker.state.settings.bench;

@@ -87,8 +87,6 @@ pub enum Code {
     UpgradeRequired,
     /// Wait a moment and try again.
     RateLimited,
-    /// The headers are too large.
-    HeadersTooLarge,
     /// Something failed on our side; it has been recorded.
     Internal,
     /// Too many people at once; nothing was done.
@@ -101,7 +99,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, by status.
-    pub const ALL: [Code; 46] = [
+    pub const ALL: [Code; 45] = [
         Self::MalformedJson,
         Self::BadRequest,
         Self::Unauthenticated,
@@ -143,7 +141,6 @@ impl Code {
         Self::IdempotencyKeyReused,
         Self::UpgradeRequired,
         Self::RateLimited,
-        Self::HeadersTooLarge,
         Self::Internal,
         Self::Overloaded,
         Self::OutcomeUnknown,
@@ -194,7 +191,6 @@ impl Code {
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::UpgradeRequired => "upgrade_required",
             Self::RateLimited => "rate_limited",
-            Self::HeadersTooLarge => "headers_too_large",
             Self::Internal => "internal",
             Self::Overloaded => "overloaded",
             Self::OutcomeUnknown => "outcome_unknown",
@@ -241,7 +237,6 @@ impl Code {
             Self::Invalid | Self::LocationRequired | Self::IdempotencyKeyReused => 422,
             Self::UpgradeRequired => 426,
             Self::RateLimited => 429,
-            Self::HeadersTooLarge => 431,
             Self::Internal => 500,
             Self::Overloaded | Self::OutcomeUnknown | Self::Unavailable => 503,
         }
@@ -291,7 +286,6 @@ impl Code {
             Self::IdempotencyKeyReused => ("Clave reutilizada", "Idempotency key used again"),
             Self::UpgradeRequired => ("Se requiere WebSocket", "Upgrade required"),
             Self::RateLimited => ("Demasiadas peticiones", "Too many requests"),
-            Self::HeadersTooLarge => ("Cabeceras demasiado grandes", "Headers too large"),
             Self::Internal => ("Error interno", "Internal error"),
             Self::Overloaded => ("Saturado", "Overloaded"),
             Self::OutcomeUnknown => ("Resultado desconocido", "Outcome unknown"),
@@ -409,7 +403,6 @@ impl Code {
                 ("Aquí solo se habla WebSocket, versión 13.", "Only WebSocket, version 13, is spoken here.")
             }
             Self::RateLimited => ("Espere un momento e inténtelo de nuevo.", "Wait a moment and try again."),
-            Self::HeadersTooLarge => ("Las cabeceras son demasiado grandes.", "The headers are too large."),
             Self::Internal => (
                 "Algo falló de nuestro lado; ya quedó registrado.",
                 "Something failed on our side; it has been recorded.",
