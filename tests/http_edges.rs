@@ -331,3 +331,52 @@ async fn a_post_without_fields_takes_nothing() {
         }
     }
 }
+
+/// PUT and DELETE without fields are like POST: an empty body or an empty object, and what else is sent is refused before
+/// anything happens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_or_delete_without_fields_takes_nothing() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let token = Some(shop.merchant.token.as_str());
+    let mut ids = things(&server, &shop).await;
+    let clerk = server.register("clerk", "shopper").await;
+    let path = format!("/api/v1/stores/{}/staff/{}", shop.store, clerk.id);
+    server.must(200, "PUT", &path, token, Some(&json!({"role": "clerk"}))).await;
+    let device = json!({"platform": "fcm", "token": "t".repeat(40)});
+    ids["devices"] = server.must(201, "POST", "/api/v1/devices", token, Some(&device)).await["id"].clone();
+    let daily =
+        json!({"from": "17:00", "to": "19:00", "timezone": "America/Bogota", "start_date": "2099-01-01"});
+    let series = json!({"product_id": shop.product, "price": {"amount": 500, "currency": "COP"}, "stock": 1, "daily": daily});
+    let path = format!("/api/v1/stores/{}/promotions", shop.store);
+    let first = server.must(201, "POST", &path, token, Some(&series)).await;
+    ids["series"] = first["series_id"].clone();
+    ids["promotions"] = json!(server.launch(&shop, json!({"draft": true})).await);
+    ids["products"] = json!(shop.product);
+    ids["user_id"] = json!(clerk.id);
+    let rows = ROUTES.iter().filter(|row| matches!(row.method, "PUT" | "DELETE") && row.body.is_empty());
+    let mut rows: Vec<_> = rows.collect();
+    assert!(rows.len() >= 9, "{}", rows.len());
+    // What others stand on comes last.
+    rows.sort_by_key(|row| (["/me", "/stores/{id}", "/products/{id}"].contains(&row.path), row.method));
+    for refuse in [true, false] {
+        for row in &rows {
+            let kind = row.path.split('/').nth(1).unwrap();
+            let mut path = format!("/api/v1{}", row.path).replace("{id}", ids[kind].as_str().unwrap_or(""));
+            for name in ["webhook_id", "user_id"] {
+                path = path.replace(&format!("{{{name}}}"), ids[name].as_str().unwrap());
+            }
+            if refuse {
+                for (body, expected) in [(json!([]), 400), (json!("x"), 400), (json!({"x": 1}), 422)] {
+                    let answer = server.must(expected, row.method, &path, token, Some(&body)).await;
+                    assert!(expected == 400 || named(&answer) == [("/x", "unknown_field")], "{answer}");
+                }
+            } else {
+                let (status, answer) =
+                    server.ask(row.method, &path, token, Some(&json!({})), None).await.unwrap();
+                // Done, or not possible in this state: never about the body, and never done before.
+                assert!(matches!(status.as_u16(), 204 | 409), "{} {path}: {answer}", row.method);
+            }
+        }
+    }
+}
