@@ -4,7 +4,6 @@
 //! same thread share with it. Knows no protocol, no promotion owner and no store.
 
 pub mod board;
-mod corks;
 mod fanout;
 pub mod inbox;
 pub mod limits;
@@ -12,6 +11,7 @@ mod load;
 pub mod nearby;
 pub mod outbox;
 pub mod registry;
+mod round;
 pub mod session;
 pub mod shard;
 pub mod slab;

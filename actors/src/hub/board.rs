@@ -223,6 +223,17 @@ impl Entry {
         }
     }
 
+    /// Notes that everybody whose subscription was answered is told version `v`; gives those who know only older ones.
+    pub fn followers_behind(&mut self, v: u64) -> Vec<u32> {
+        let behind = self.followers.iter_mut().filter(|follower| follower.ready && follower.v < v);
+        behind
+            .map(|follower| {
+                follower.v = v;
+                follower.slot
+            })
+            .collect()
+    }
+
     fn follows(&self, slot: u32) -> bool {
         self.followers.iter().any(|follower| follower.slot == slot)
     }

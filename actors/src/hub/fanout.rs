@@ -1,10 +1,10 @@
 //! Applying a promotion's updates: who watches it is told, who has come into its reach enters, who is out of it leaves.
 
 use super::board::Entry;
-use super::corks::LOOK_EVERY;
 use super::outbox::{Kind, Lane};
+use super::round::{News, What};
 use super::session::{Seat, Sink};
-use super::shard::{Shard, deliver};
+use super::shard::Shard;
 use super::slab::{drop_key, has, put};
 use super::wire::{Channel, Published, Sales};
 use crate::feed::{GoneReason, LiveOffer, Update};
@@ -75,56 +75,44 @@ impl<S: Sink> Shard<S> {
 
     /// Tells watchers of a changed offer, lets go those who are out of its reach now, lets in those who are in it.
     fn reseat(&mut self, key: u32, offer: &LiveOffer, published: &Published) {
-        let now = self.timers.now();
         let candidates = self.cells.sessions_for(&offer.cover);
         let Some(entry) = self.board.get_mut(key) else { return };
-        let (mut written, mut conflated) = (0, 0);
-        let mut left: Option<Bytes> = None;
-        let watchers = entry.watchers.clone();
-        for slots in watchers.chunks(LOOK_EVERY) {
-            let gather = self.corks.look(&self.inbox);
-            for &slot in slots {
-                let Some(session) = self.sessions.get_mut(slot) else { continue };
-                if session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, true)) {
-                    if gather {
-                        self.corks.cork(slot, session, now);
-                    }
-                    let what = (key, Lane::Nearby, Kind::Offer);
-                    let (w, c) = deliver(session, &published.nearby, what, false, now);
-                    (written, conflated) = (written + w, conflated + c);
-                    continue;
-                }
-                entry.unwatch(slot);
+        let (mut stay, mut leave, mut enter) = (Vec::new(), Vec::new(), Vec::new());
+        for &slot in &entry.watchers {
+            let Some(session) = self.sessions.get_mut(slot) else { continue };
+            if session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, true)) {
+                stay.push(slot);
+            } else {
                 drop_key(&mut session.shown, key);
-                if !session.unmark(key, Lane::Nearby) {
-                    let frame = left.get_or_insert_with(|| {
-                        let event = self.wire.gone_event(entry.id, entry.v(), GoneReason::Left);
-                        self.wire.publication(Channel::Nearby, &event)
-                    });
-                    session.send_about(key, frame, now);
-                    written += 1;
-                }
+                leave.push(slot);
             }
         }
-        for slots in candidates.chunks(LOOK_EVERY) {
-            let gather = self.corks.look(&self.inbox);
-            for &slot in slots {
-                let Some(session) = self.sessions.get_mut(slot) else { continue };
-                let enters = !has(&entry.watchers, slot)
-                    && session.seat.as_ref().is_some_and(|seat| in_reach(entry, seat, false));
-                if enters {
-                    entry.watch(slot);
-                    put(&mut session.shown, key);
-                    if gather {
-                        self.corks.cork(slot, session, now);
-                    }
-                    let what = (key, Lane::Nearby, Kind::Offer);
-                    let (w, c) = deliver(session, &published.nearby, what, true, now);
-                    (written, conflated) = (written + w, conflated + c);
-                }
+        for &slot in &candidates {
+            let Some(session) = self.sessions.get_mut(slot) else { continue };
+            let seat = session.seat.as_ref();
+            if !has(&entry.watchers, slot) && seat.is_some_and(|seat| in_reach(entry, seat, false)) {
+                put(&mut session.shown, key);
+                enter.push(slot);
             }
         }
-        self.wrote(written, conflated);
+        for &slot in &leave {
+            entry.unwatch(slot);
+        }
+        for &slot in &enter {
+            entry.watch(slot);
+        }
+        let (id, v) = (entry.id, entry.v());
+        let state = |unseen| News {
+            what: What::State { key, lane: Lane::Nearby, kind: Kind::Offer, unseen },
+            frame: published.nearby.clone(),
+        };
+        self.tell(&stay, state(false));
+        if !leave.is_empty() {
+            let event = self.wire.gone_event(id, v, GoneReason::Left);
+            let frame = self.wire.publication(Channel::Nearby, &event);
+            self.tell(&leave, News { what: What::Gone { key, lane: Lane::Nearby }, frame });
+        }
+        self.tell(&enter, state(true));
     }
 
     fn apply_stock(&mut self, id: PromotionId, counters: (u64, u32, u32), published: &Arc<Published>) {
@@ -143,23 +131,13 @@ impl<S: Sink> Shard<S> {
     fn tell_watchers(&mut self, key: u32, kind: Kind, frame: &Bytes) {
         let now = self.timers.now();
         let Some(entry) = self.board.get(key) else { return };
-        let (mut written, mut conflated) = (0, 0);
-        for slots in entry.watchers.chunks(LOOK_EVERY) {
-            let gather = self.corks.look(&self.inbox);
-            for &slot in slots {
-                let Some(session) = self.sessions.get_mut(slot) else { continue };
-                if gather {
-                    self.corks.cork(slot, session, now);
-                }
-                let (w, c) = deliver(session, frame, (key, Lane::Nearby, kind), false, now);
-                (written, conflated) = (written + w, conflated + c);
-            }
-        }
-        self.wrote(written, conflated);
+        let what = What::State { key, lane: Lane::Nearby, kind, unseen: false };
+        let news = News { what, frame: frame.clone() };
+        let told = self.round.tell(&entry.watchers, news, (&mut self.sessions, &self.inbox), now);
+        self.wrote(told);
     }
 
     fn apply_gone(&mut self, id: PromotionId, v: u64, reason: GoneReason, published: &Arc<Published>) {
-        let now = self.timers.now();
         let Some(key) = self.board.key(id) else { return };
         let Some(entry) = self.board.get_mut(key) else { return };
         if v <= entry.v() {
@@ -177,67 +155,49 @@ impl<S: Sink> Shard<S> {
             };
         }
         entry.gone = Some(published.clone());
-        let mut written = 0;
-        for slot in entry.unwatch_all() {
-            let Some(session) = self.sessions.get_mut(slot) else { continue };
-            drop_key(&mut session.shown, key);
-            if !session.unmark(key, Lane::Nearby) {
-                session.send_about(key, &published.nearby, now);
-                written += 1;
+        let watchers = entry.unwatch_all();
+        for &slot in &watchers {
+            if let Some(session) = self.sessions.get_mut(slot) {
+                drop_key(&mut session.shown, key);
             }
         }
-        self.wrote(written, 0);
+        let what = What::Gone { key, lane: Lane::Nearby };
+        self.tell(&watchers, News { what, frame: published.nearby.clone() });
         self.tell_followers_gone(key, published, reason != GoneReason::Paused);
         self.board.tidy(key);
     }
 
     fn tell_followers(&mut self, key: u32, kind: Kind, v: u64) {
-        let now = self.timers.now();
         let Some(entry) = self.board.get_mut(key) else { return };
-        if entry.followers.is_empty() {
+        let slots = entry.followers_behind(v);
+        if slots.is_empty() {
             return;
         }
         let frame = match kind {
             Kind::Offer => entry.offer_frame(Lane::Topic, &*self.wire),
             Kind::Stock => entry.stock_frame(Lane::Topic, &*self.wire),
         };
-        let Some(frame) = frame else { return };
-        let (mut written, mut conflated) = (0, 0);
-        for follower in entry.followers.iter_mut().filter(|follower| follower.ready && follower.v < v) {
-            follower.v = v;
-            if let Some(session) = self.sessions.get_mut(follower.slot) {
-                let (w, c) = deliver(session, &frame, (key, Lane::Topic, kind), false, now);
-                (written, conflated) = (written + w, conflated + c);
-            }
+        if let Some(frame) = frame {
+            let what = What::State { key, lane: Lane::Topic, kind, unseen: false };
+            self.tell(&slots, News { what, frame });
         }
-        self.wrote(written, conflated);
     }
 
     fn tell_followers_gone(&mut self, key: u32, published: &Published, last: bool) {
         let Some(entry) = self.board.get_mut(key) else { return };
-        let slots: Vec<u32> = entry
-            .followers
-            .iter_mut()
-            .filter(|follower| follower.ready && follower.v < published.v())
-            .map(|follower| {
-                follower.v = published.v();
-                follower.slot
-            })
-            .collect();
-        for slot in slots {
-            self.tell_follower_gone(slot, key, published, last);
-        }
+        let slots = entry.followers_behind(published.v());
+        self.tell_gone(&slots, key, published, last);
     }
 
-    pub(super) fn tell_follower_gone(&mut self, slot: u32, key: u32, published: &Published, last: bool) {
-        let now = self.timers.now();
-        let Some(entry) = self.board.get(key) else { return };
-        let id = entry.id;
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        session.unmark(key, Lane::Topic);
-        session.send_about(key, &self.wire.publication(Channel::Promotion(id), &published.event), now);
+    /// Tells followers that a promotion is not to be seen any more, and ends their subscriptions if that was the `last`.
+    pub(super) fn tell_gone(&mut self, slots: &[u32], key: u32, published: &Published, last: bool) {
+        let Some(id) = self.board.get(key).map(|entry| entry.id).filter(|_| !slots.is_empty()) else {
+            return;
+        };
+        let frame = self.wire.publication(Channel::Promotion(id), &published.event);
+        self.tell(slots, News { what: What::Gone { key, lane: Lane::Topic }, frame });
         if last {
-            self.end_following(slot, key, false);
+            self.end_following(slots, key, false);
         }
     }
 

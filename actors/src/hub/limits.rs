@@ -39,4 +39,4 @@ pub const INBOX_CLAIMS_MAX: usize = 65_536;
 pub const INBOX_ORDERS_MAX: usize = 16_384;
 
 /// How often the hub looks for more updates before it writes those that it has to the sessions.
-pub const ROUNDS_MAX: usize = 4;
+pub const ROUNDS_MAX: usize = 16;

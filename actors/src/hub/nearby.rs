@@ -215,7 +215,7 @@ impl<S: Sink> Shard<S> {
                 (written, conflated) = (written + w, conflated + c);
             }
         }
-        self.wrote(written, conflated);
+        self.wrote((written, conflated));
     }
 
     /// Takes back what the client knows from an earlier session and is not in reach (any more).

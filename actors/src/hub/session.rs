@@ -140,16 +140,28 @@ pub enum Wrote {
 impl<S: Sink> Session<S> {
     /// Writes a shared frame if nothing waits before it.
     pub fn write(&mut self, frame: &Bytes, now: u64) -> Wrote {
+        self.write_or_keep(frame, |from| frame.slice(from..), now)
+    }
+
+    /// Writes several frames if nothing waits before them; copies what the socket does not take of them.
+    pub fn write_copied(&mut self, frames: &[u8], now: u64) -> Wrote {
+        self.write_or_keep(frames, |from| Bytes::copy_from_slice(&frames[from..]), now)
+    }
+
+    fn write_or_keep(&mut self, bytes: &[u8], rest: impl FnOnce(usize) -> Bytes, now: u64) -> Wrote {
         if self.ending.is_some() {
             return Wrote::Ended;
         }
         if self.outbox.is_some() {
             return Wrote::Blocked;
         }
-        match self.sink.try_write(frame) {
-            Ok(n) if n == frame.len() => Wrote::Yes,
+        if bytes.is_empty() {
+            return Wrote::Yes;
+        }
+        match self.sink.try_write(bytes) {
+            Ok(n) if n == bytes.len() => Wrote::Yes,
             Ok(n) => {
-                self.outbox = Some(Box::new(Outbox::new(frame.slice(n..), now)));
+                self.outbox = Some(Box::new(Outbox::new(rest(n), now)));
                 self.sink.wake();
                 Wrote::Yes
             }
@@ -211,21 +223,13 @@ impl<S: Sink> Session<S> {
         self.sink.wake();
     }
 
-    /// Lets everything wait from here on until [`Session::uncork`]; returns whether nothing waited before.
+    /// Lets everything wait from here on until [`Session::flush`]; returns whether nothing waited before.
     pub fn cork(&mut self, now: u64) -> bool {
         let corks = self.outbox.is_none() && self.ending.is_none();
         if corks {
             self.outbox = Some(Box::new(Outbox::gathering(now)));
         }
         corks
-    }
-
-    /// Writes what has gathered, in one write if the socket takes it; the rest waits for the socket.
-    pub fn uncork(&mut self, fill: &mut impl Fill, scratch: &mut Vec<u8>, now: u64) {
-        self.flush(fill, scratch, now);
-        if self.outbox.is_some() {
-            self.sink.wake();
-        }
     }
 
     fn outbox(&mut self, now: u64) -> &mut Outbox {

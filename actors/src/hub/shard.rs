@@ -4,12 +4,12 @@
 //! Knows sockets only as [`Sink`]s and the wire format only as [`Wire`].
 
 use super::board::{Board, FromBoard};
-use super::corks::Corks;
 use super::inbox::{Delivery, Inbox, Order};
 use super::limits::*;
 use super::load::Load;
 use super::outbox::{Kind, Lane};
 use super::registry::Hubs;
+use super::round::Round;
 use super::session::{Ending, Own, Person, Session, Sink, Wrote};
 use super::slab::Slab;
 use super::timers::{Due, Timers, Whom};
@@ -44,8 +44,8 @@ pub struct Shard<S> {
     generations: u32,
     pub(super) registrations: u32,
     ping: Bytes,
-    scratch: Vec<u8>,
-    pub(super) corks: Corks,
+    pub(super) scratch: Vec<u8>,
+    pub(super) round: Round,
 }
 
 impl<S: Sink> Shard<S> {
@@ -66,7 +66,7 @@ impl<S: Sink> Shard<S> {
             generations: 0,
             registrations: 0,
             scratch: Vec::new(),
-            corks: Corks::default(),
+            round: Round::default(),
         }
     }
 
@@ -103,7 +103,7 @@ impl<S: Sink> Shard<S> {
     }
 
     /// Counts the result of one fan-out.
-    pub(super) fn wrote(&self, frames: u64, conflated: u64) {
+    pub(super) fn wrote(&self, (frames, conflated): (u64, u64)) {
         self.load.wrote(frames);
         self.hubs.counts().wrote(frames, conflated);
     }
@@ -222,19 +222,24 @@ impl<S: Sink> Shard<S> {
     pub fn take_in(&mut self) {
         let hubs = self.hubs.clone();
         let mut all = Delivery::default();
-        for _ in 0..ROUNDS_MAX {
+        for looks in (0..ROUNDS_MAX).rev() {
             let delivery = self.inbox.take();
             hubs.counts().inbox_depths.add((delivery.updates.len() + delivery.claims.len()) as u64);
-            self.corks.begin(delivery.updates.len() > 1);
+            self.round.begin(delivery.updates.len() > 1);
             for published in &delivery.updates {
                 self.apply(published);
+                if self.round.is_full() {
+                    self.hand_out(false);
+                }
             }
             all.join(delivery);
-            if !self.corks.gather() || !self.inbox.has_updates() {
+            let gathered = !self.round.is_over();
+            self.hand_out(looks > 0);
+            if !gathered || (self.round.is_over() && !self.inbox.has_updates()) {
                 break;
             }
         }
-        self.uncork();
+        self.round.end();
         for published in &all.updates {
             hubs.counts().delivery_lags.add_time(published.at.elapsed());
         }
@@ -246,16 +251,6 @@ impl<S: Sink> Shard<S> {
             self.close_where(Closing::Behind, |_| true);
         } else if all.lost_claims {
             self.close_where(Closing::Behind, |session| session.person.is_some());
-        }
-    }
-
-    fn uncork(&mut self) {
-        let now = self.timers.now();
-        for slot in self.corks.end() {
-            if let Some(session) = self.sessions.get_mut(slot) {
-                let mut fill = FromBoard { board: &mut self.board, wire: &*self.wire };
-                session.uncork(&mut fill, &mut self.scratch, now);
-            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::board::Follower;
 use super::limits::TOPICS_MAX;
 use super::outbox::{Kind, Lane};
+use super::round::{News, What};
 use super::session::Sink;
 use super::shard::{Shard, deliver};
 use crate::feed::{GoneReason, Update};
@@ -84,9 +85,9 @@ impl<S: Sink> Shard<S> {
         let over = matches!(snapshot.counters.status, Status::Ended | Status::Cancelled);
         if let Some(gone) = entry.gone.clone().filter(|gone| gone.v() > v) {
             let last = !matches!(gone.update, Update::Gone { reason: GoneReason::Paused, .. });
-            self.tell_follower_gone(slot, key, &gone, last);
+            self.tell_gone(&[slot], key, &gone, last);
         } else if over {
-            self.end_following(slot, key, false);
+            self.end_following(&[slot], key, false);
         } else if entry.v() > v
             && let Some(frame) = entry.offer_frame(Lane::Topic, &*self.wire)
             && let Some(session) = self.sessions.get_mut(slot)
@@ -113,14 +114,13 @@ impl<S: Sink> Shard<S> {
         was
     }
 
-    /// Ends a follower's subscription from this side; `again` asks the client to subscribe anew.
-    pub(super) fn end_following(&mut self, slot: u32, key: u32, again: bool) {
-        let now = self.timers.now();
+    /// Ends followers' subscriptions from this side; `again` asks the clients to subscribe anew.
+    pub(super) fn end_following(&mut self, slots: &[u32], key: u32, again: bool) {
         let Some(id) = self.board.get(key).map(|entry| entry.id) else { return };
-        self.unfollow(slot, id);
-        if let Some(session) = self.sessions.get_mut(slot) {
-            session.send_shared(&self.wire.unsubscribed(id, again), now);
+        for &slot in slots {
+            self.unfollow(slot, id);
         }
+        self.tell(slots, News { what: What::Plain, frame: self.wire.unsubscribed(id, again) });
     }
 
     /// Makes everybody who follows as a member of a store's staff subscribe anew, which checks who they are.
@@ -134,7 +134,7 @@ impl<S: Sink> Shard<S> {
                         && entry.followers.iter().any(|follower| follower.slot == slot && follower.staff)
                 });
                 if concerned {
-                    self.end_following(slot, key, true);
+                    self.end_following(&[slot], key, true);
                 }
             }
         }

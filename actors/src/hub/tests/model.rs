@@ -11,6 +11,8 @@ enum Step {
     Move(f64),
     Resubscribe(f64),
     Room(usize),
+    /// What lags in the inbox is taken in, together.
+    TakeIn,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -24,6 +26,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             place().prop_map(Step::Move),
             place().prop_map(Step::Resubscribe),
             prop_oneof![Just(0usize), 1usize..60, Just(usize::MAX)].prop_map(Step::Room),
+            Just(Step::TakeIn),
         ],
         1..60,
     )
@@ -53,6 +56,16 @@ impl Model {
     }
 }
 
+/// Puts an update into the inbox; what lags there of the same promotion is taken in before, so that none is left out.
+fn lag(scene: &mut Scene, lagging: &mut BTreeSet<u128>, id: u128, update: Update) {
+    if !lagging.insert(id) {
+        scene.shard.take_in();
+        lagging.clear();
+        lagging.insert(id);
+    }
+    scene.inbox.publish(&Arc::new(super::super::wire::Published::new(update, &Lines)));
+}
+
 /// What the client has understood from what came.
 fn read(lines: &[String], board: &mut BTreeMap<u128, u64>, newest: &mut BTreeMap<u128, u64>) {
     for line in lines {
@@ -76,7 +89,7 @@ fn read(lines: &[String], board: &mut BTreeMap<u128, u64>, newest: &mut BTreeMap
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     /// I25 and I26: whatever happens, however the socket takes its bytes, in the end the client sees exactly what is in
     /// reach, each in its latest version; versions never fall; `gone` only for what was shown.
@@ -87,26 +100,27 @@ proptest! {
         let mut model = Model::default();
         let (mut board, mut newest) = (BTreeMap::new(), BTreeMap::new());
         let mut v = 0u64;
+        let mut lagging = BTreeSet::new();
         for step in steps {
             match step {
                 Step::Offer(id, reach_m) => {
                     v += 1;
                     model.live.insert(id, (v, reach_m));
-                    scene.publish(offer_of(record(id, v, Status::Live, reach_m)));
+                    lag(&mut scene, &mut lagging, id, offer_of(record(id, v, Status::Live, reach_m)));
                     model.settle(false);
                 }
                 Step::Stock(id) => {
                     v += 1;
                     if let Some((version, _)) = model.live.get_mut(&id) {
                         *version = v;
-                        scene.publish(stock(id, v, 5));
+                        lag(&mut scene, &mut lagging, id, stock(id, v, 5));
                     }
                 }
                 Step::Gone(id, last) => {
                     v += 1;
                     if model.live.remove(&id).is_some() {
                         let reason = if last { GoneReason::Ended } else { GoneReason::Paused };
-                        scene.publish(gone(id, v, reason));
+                        lag(&mut scene, &mut lagging, id, gone(id, v, reason));
                     }
                     model.settle(false);
                 }
@@ -117,6 +131,7 @@ proptest! {
                 }
                 Step::Resubscribe(to) => {
                     // A client asks again only on a socket that works, and forgets what it had.
+                    scene.shard.take_in();
                     socket.room(usize::MAX);
                     while scene.shard.attention(slot).waiting {
                         scene.shard.flush(slot);
@@ -134,9 +149,11 @@ proptest! {
                     socket.room(bytes);
                     scene.shard.flush(slot);
                 }
+                Step::TakeIn => scene.shard.take_in(),
             }
             read(&socket.lines(), &mut board, &mut newest);
         }
+        scene.shard.take_in();
         socket.room(usize::MAX);
         while scene.shard.attention(slot).waiting {
             scene.shard.flush(slot);
