@@ -36,10 +36,12 @@ mod webhooks;
 
 use super::errors::{certain, unsure};
 use super::{Embedded, OpenError, migrations};
+use commit::Commits;
 use flash_actors::ports::{Page, PortError};
 use flash_domain::claim::Claim;
 use flash_domain::ids::PromotionId;
 use futures_util::TryStreamExt;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use std::str::FromStr;
@@ -65,8 +67,8 @@ const STATEMENT_TIMEOUT_MS: &str = "8000";
 
 /// The store on PostgreSQL.
 pub struct Adapter {
-    /// One connection, for group commit only.
-    commits: PgPool,
+    /// For group commit only.
+    commits: Commits,
     pool: PgPool,
 }
 
@@ -86,17 +88,17 @@ impl Adapter {
                 ("idle_in_transaction_session_timeout", "30000"),
                 ("synchronous_commit", "on"),
             ]);
-        let pool = |size| {
-            PgPoolOptions::new()
-                .max_connections(size)
-                .acquire_timeout(Duration::from_secs(4))
-                .max_lifetime(Duration::from_secs(3600))
-        };
         let unreachable = |error: sqlx::Error| OpenError::Unreachable(error.to_string());
         // One plan for every batch: planning each anew for the lengths of its arrays costs more than it finds.
         let steady = options.clone().options([("plan_cache_mode", "force_generic_plan"), ("jit", "off")]);
-        let commits = pool(1).test_before_acquire(false).connect_with(steady).await.map_err(unreachable)?;
-        let pool = pool(POOL).connect_with(options).await.map_err(unreachable)?;
+        let commits = Commits::open(steady).await.map_err(unreachable)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(POOL)
+            .acquire_timeout(Duration::from_secs(4))
+            .max_lifetime(Duration::from_secs(3600))
+            .connect_with(options)
+            .await
+            .map_err(unreachable)?;
         Ok(Self { commits, pool })
     }
 
@@ -115,8 +117,8 @@ impl Adapter {
         &self.pool
     }
 
-    fn writer(&self) -> &PgPool {
-        &self.pool
+    async fn writer(&self) -> Result<PoolConnection<Db>, PortError> {
+        self.pool.acquire().await.map_err(certain)
     }
 
     async fn begin(&self) -> Result<DbTransaction<'static>, PortError> {

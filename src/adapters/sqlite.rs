@@ -5,6 +5,7 @@ mod bulk;
 mod by_user;
 mod checkpoint;
 mod commit;
+mod place;
 mod plain;
 mod writer;
 
@@ -51,14 +52,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Row, SqlitePool};
 use std::path::Path;
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use uuid::Uuid;
 use writer::Writer;
 
 type Db = sqlx::Sqlite;
 type DbRow = sqlx::sqlite::SqliteRow;
 type DbConnection = sqlx::SqliteConnection;
-type DbTransaction<'a> = sqlx::Transaction<'a, sqlx::Sqlite>;
+type DbTransaction<'a> = place::Transaction<'a>;
 
 /// SQLite has no row locks: the single writer holds them all.
 const FOR_UPDATE: &str = "";
@@ -84,12 +85,17 @@ const PRAGMAS: &[(&str, &str)] = &[
     ("journal_size_limit", "134217728"),
     ("mmap_size", "268435456"),
 ];
+/// How long somebody waits for a connection, or for the place of who writes.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement waits for another process's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The embedded store.
 pub struct Adapter {
-    /// One connection: the place of whoever writes.
+    /// Whose turn it is to write. A pool's own queue would do, but asks a connection that is given back whether it still
+    /// works: four changes of threads for each commit.
+    place: Mutex<()>,
+    /// One connection, for who writes beside the commits.
     write: SqlitePool,
     read: SqlitePool,
     commits: Writer,
@@ -120,7 +126,7 @@ impl Adapter {
         let pool = |size| {
             SqlitePoolOptions::new()
                 .max_connections(size)
-                .acquire_timeout(Duration::from_secs(10))
+                .acquire_timeout(PLACE_TIMEOUT)
                 .test_before_acquire(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
@@ -131,19 +137,30 @@ impl Adapter {
         let bulk = Bulk::new(place.clone());
         let commits = Writer::start(place)
             .map_err(|error| OpenError::Unreachable(format!("{}: {error}", path.display())))?;
-        Ok(Self { write, read, commits, bulk, by_user: OnceCell::new() })
+        Ok(Self { place: Mutex::default(), write, read, commits, bulk, by_user: OnceCell::new() })
     }
 
     fn reader(&self) -> &SqlitePool {
         &self.read
     }
 
-    fn writer(&self) -> &SqlitePool {
-        &self.write
+    /// A connection to write with, when nobody else writes.
+    async fn writer(&self) -> Result<place::Writing<'_>, PortError> {
+        let place = self.place().await?;
+        Ok(place::Writing::new(self.write.acquire().await.map_err(certain)?, place))
     }
 
-    async fn begin(&self) -> Result<DbTransaction<'static>, PortError> {
-        self.write.begin_with("BEGIN IMMEDIATE").await.map_err(certain)
+    /// A transaction that writes, when nobody else writes.
+    async fn begin(&self) -> Result<DbTransaction<'_>, PortError> {
+        let place = self.place().await?;
+        let begun = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(certain)?;
+        Ok(place::Transaction::new(begun, Some(place)))
+    }
+
+    /// Waits until nobody else writes. So no connection ever waits for another's lock on the file.
+    async fn place(&self) -> Result<MutexGuard<'_, ()>, PortError> {
+        let late = |_| PortError::Unavailable("others write for too long".to_owned());
+        tokio::time::timeout(PLACE_TIMEOUT, self.place.lock()).await.map_err(late)
     }
 
     /// Every claim of a promotion.
@@ -153,7 +170,7 @@ impl Adapter {
 
     /// A read transaction: everything read in it is of one moment.
     async fn snapshot(&self) -> Result<DbTransaction<'static>, PortError> {
-        self.read.begin().await.map_err(certain)
+        Ok(place::Transaction::new(self.read.begin().await.map_err(certain)?, None))
     }
 }
 
@@ -169,6 +186,7 @@ impl Embedded for Adapter {
     fn close(&self) -> flash_actors::ports::Answer<'_, ()> {
         Box::pin(async move {
             self.bulk.close();
+            self.commits.close();
             self.read.close().await;
             self.write.close().await;
         })

@@ -7,13 +7,20 @@ use flash_actors::ports::PortError;
 use flash_actors::ports::store::{Commit, Committed};
 use flash_domain::claim::Claim;
 use flash_domain::ids::PromotionId;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Row};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Longer than the server's own statement timeout: only a dead network gets here.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(12);
+/// Below the time after which those who wait are told that nobody knows.
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection that was idle for longer is tried before it is used: then nothing is in doubt if it is dead.
+const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Promotions whose epoch and sequence match are updated; only their claims and events are written. Answers the ids that
 /// were updated. What claims share with their promotion comes from there.
@@ -73,6 +80,39 @@ SELECT id FROM updated"
     )
 }
 
+/// The connection that commits. It stays open from one commit to the next: a pool would ask the server after each whether
+/// it still is.
+pub(super) struct Commits {
+    options: PgConnectOptions,
+    /// With its last use. `None` after an error, until the next commit opens it afresh; nobody asks what state it is in.
+    connection: Mutex<Option<(DbConnection, Instant)>>,
+}
+
+impl Commits {
+    /// Connects.
+    pub(super) async fn open(options: PgConnectOptions) -> Result<Self, sqlx::Error> {
+        let connection = DbConnection::connect_with(&options).await?;
+        Ok(Self { options, connection: Mutex::new(Some((connection, Instant::now()))) })
+    }
+
+    /// Says good-bye to the server.
+    pub(super) async fn close(&self) {
+        if let Some((connection, _)) = self.connection.lock().await.take() {
+            let _gone = connection.close().await;
+        }
+    }
+
+    /// The connection that is open, if it still is, else a new one.
+    async fn ready(&self, open: Option<(DbConnection, Instant)>) -> Result<DbConnection, PortError> {
+        if let Some((mut connection, used)) = open
+            && (used.elapsed() < IDLE_MAX || connection.ping().await.is_ok())
+        {
+            return Ok(connection);
+        }
+        DbConnection::connect_with(&self.options).await.map_err(certain)
+    }
+}
+
 #[derive(Default)]
 struct Columns<'a> {
     id: Vec<Uuid>,
@@ -123,7 +163,10 @@ impl Adapter {
     }
 
     pub(super) async fn commit_batch(&self, batch: Vec<Arc<Commit>>) -> Result<Committed, PortError> {
-        let mut connection = self.commits.acquire().await.map_err(certain)?;
+        let mut place = self.commits.connection.lock().await;
+        let ready = tokio::time::timeout(READY_TIMEOUT, self.commits.ready(place.take())).await;
+        let late = || PortError::Unavailable("the database takes no connection".to_owned());
+        let mut connection = ready.map_err(|_| late())??;
         let edits = batch.iter().any(|commit| commit.terms.is_some());
         let work = async {
             if edits {
@@ -138,6 +181,7 @@ impl Adapter {
         };
         match result {
             Ok(updated) => {
+                *place = Some((connection, Instant::now()));
                 let stale = batch
                     .iter()
                     .map(|commit| commit.promotion_id)
@@ -146,8 +190,7 @@ impl Adapter {
                 Ok(Committed { stale })
             }
             Err(error) => {
-                // After an error the connection is opened afresh; nobody asks what state it is in.
-                let _gone = connection.detach().close_hard().await;
+                let _gone = connection.close_hard().await;
                 Err(error)
             }
         }

@@ -194,7 +194,8 @@ impl Adapter {
         id: uuid::Uuid,
         at: UnixMillis,
     ) -> Result<bool, PortError> {
-        let done = sqlx::query(sql).bind(id).bind(at.0).execute(self.writer()).await.map_err(unsure)?;
+        let done =
+            sqlx::query(sql).bind(id).bind(at.0).execute(&mut *self.writer().await?).await.map_err(unsure)?;
         Ok(done.rows_affected() > 0)
     }
 }
@@ -234,7 +235,7 @@ impl Accounts for Adapter {
             let done = sqlx::query("UPDATE users SET role = $2 WHERE id = $1 AND forgotten_at IS NULL")
                 .bind(id.0)
                 .bind(role.as_str())
-                .execute(self.writer())
+                .execute(&mut *self.writer().await?)
                 .await
                 .map_err(unsure)?;
             Ok(done.rows_affected() == 1)
@@ -290,7 +291,7 @@ impl Accounts for Adapter {
             .bind(digest.to_vec())
             .bind(now.0)
             .bind(expires_at.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
             Ok(())
@@ -342,7 +343,7 @@ impl Accounts for Adapter {
         Box::pin(async move {
             let done = sqlx::query("DELETE FROM refresh_families WHERE expires_at < $1 OR revoked_at < $1")
                 .bind(before.0)
-                .execute(self.writer())
+                .execute(&mut *self.writer().await?)
                 .await
                 .map_err(unsure)?;
             Ok(done.rows_affected())

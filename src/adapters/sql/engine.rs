@@ -20,7 +20,7 @@ impl Adapter {
         let raised =
             sqlx::query("UPDATE promotions SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch, commit_seq")
                 .bind(id.0)
-                .fetch_all(self.writer())
+                .fetch_all(&mut *self.writer().await?)
                 .await
                 .map_err(unsure)?;
         let Some(raised) = raised.first() else { return Ok(None) };
@@ -197,7 +197,7 @@ impl Store for Adapter {
             }
             query.push(")");
             if !ids.is_empty() {
-                query.build().execute(self.writer()).await.map_err(unsure)?;
+                query.build().execute(&mut *self.writer().await?).await.map_err(unsure)?;
             }
             Ok(())
         })
@@ -210,7 +210,7 @@ impl Store for Adapter {
     fn ping(&self) -> Answer<'_, Result<(), PortError>> {
         Box::pin(async move {
             // Takes the writer's place in the queue: an answer means that a write would get through.
-            sqlx::query("SELECT 1").execute(self.writer()).await.map_err(certain)?;
+            sqlx::query("SELECT 1").execute(&mut *self.writer().await?).await.map_err(certain)?;
             Ok(())
         })
     }

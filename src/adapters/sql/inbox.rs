@@ -71,7 +71,7 @@ impl Adapter {
                 .push("0, 0, 0, NULL");
         });
         query.push(" ON CONFLICT (id) DO NOTHING");
-        let done = query.build().execute(self.writer()).await.map_err(unsure)?;
+        let done = query.build().execute(&mut *self.writer().await?).await.map_err(unsure)?;
         Ok(done.rows_affected())
     }
 
@@ -114,7 +114,7 @@ impl Adapter {
         .bind(now.0)
         .bind(until.0)
         .bind(super::id(&found, "id")?)
-        .fetch_all(self.writer())
+        .fetch_all(&mut *self.writer().await?)
         .await
         .map_err(unsure)?;
         let work = |row: &DbRow| {
@@ -129,7 +129,7 @@ impl Adapter {
 
     pub(super) async fn end_leases(&self) -> Result<(), PortError> {
         sqlx::query("UPDATE notices SET lease_until = 0 WHERE finished_at IS NULL")
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
         Ok(())
@@ -193,7 +193,7 @@ impl Adapter {
         sqlx::query("UPDATE notices SET finished_at = $2 WHERE id = $1 AND finished_at IS NULL")
             .bind(notice.0)
             .bind(at.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
         Ok(())
@@ -225,7 +225,7 @@ impl Adapter {
             .bind(int(row, "v")?)
             .bind(event.as_str())
             .bind(now.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
             noted += done.rows_affected();

@@ -79,7 +79,7 @@ impl Adapter {
     pub(super) async fn delete_keys(&self, before: UnixMillis) -> Result<u64, PortError> {
         let done = sqlx::query("DELETE FROM key_uses WHERE created_at < $1")
             .bind(before.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
         Ok(done.rows_affected())
@@ -100,7 +100,7 @@ impl Adapter {
         .bind(bid.now.0)
         .bind(bid.held_until.0)
         .bind(bid.now.0 - bid.period_ms)
-        .execute(self.writer())
+        .execute(&mut *self.writer().await?)
         .await
         .map_err(unsure)?;
         if done.rows_affected() == 1 {
@@ -108,7 +108,7 @@ impl Adapter {
         }
         let row = sqlx::query("SELECT started_at, held_until FROM job_leases WHERE name = $1")
             .bind(bid.name)
-            .fetch_one(self.writer())
+            .fetch_one(&mut *self.writer().await?)
             .await
             .map_err(certain)?;
         let due = (int(&row, "started_at")? + bid.period_ms).max(int(&row, "held_until")?);
@@ -127,7 +127,7 @@ impl JobLog for Adapter {
                 .bind(name)
                 .bind(holder)
                 .bind(until.0)
-                .execute(self.writer())
+                .execute(&mut *self.writer().await?)
                 .await
                 .map_err(unsure)?;
             Ok(done.rows_affected() == 1)
@@ -139,7 +139,7 @@ impl JobLog for Adapter {
             sqlx::query("UPDATE job_leases SET held_until = 0 WHERE name = $1 AND holder = $2")
                 .bind(name)
                 .bind(holder)
-                .execute(self.writer())
+                .execute(&mut *self.writer().await?)
                 .await
                 .map_err(unsure)?;
             Ok(())
@@ -157,7 +157,7 @@ impl JobLog for Adapter {
             .bind(run.finished_at.0)
             .bind(run.ok)
             .bind(run.detail)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
             Ok(())
@@ -191,7 +191,7 @@ impl JobLog for Adapter {
         Box::pin(async move {
             let done = sqlx::query("DELETE FROM job_runs WHERE started_at < $1")
                 .bind(before.0)
-                .execute(self.writer())
+                .execute(&mut *self.writer().await?)
                 .await
                 .map_err(unsure)?;
             Ok(done.rows_affected())

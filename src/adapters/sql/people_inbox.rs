@@ -171,7 +171,7 @@ impl Adapter {
             .bind(push.device.id)
             .bind(until.0)
             .bind(now.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
             if taken.rows_affected() == 1 {

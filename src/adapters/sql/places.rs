@@ -218,7 +218,7 @@ impl Adapter {
             .bind(store.0)
             .bind(user.0)
             .bind(role.as_str())
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
         Ok(done.rows_affected() == 1)
@@ -228,7 +228,7 @@ impl Adapter {
         let done = sqlx::query("DELETE FROM store_staff WHERE store_id = $1 AND user_id = $2")
             .bind(store.0)
             .bind(user.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
         Ok(done.rows_affected() == 1)
@@ -248,12 +248,17 @@ impl Adapter {
                  ON CONFLICT (user_id, store_id) DO NOTHING",
                 super::FOR_SHARE_OF_U
             );
-            sqlx::query(AssertSqlSafe(sql)).bind(store.0).bind(user.0).bind(at.0).execute(self.writer()).await
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(store.0)
+                .bind(user.0)
+                .bind(at.0)
+                .execute(&mut *self.writer().await?)
+                .await
         } else {
             sqlx::query("DELETE FROM store_follows WHERE store_id = $1 AND user_id = $2")
                 .bind(store.0)
                 .bind(user.0)
-                .execute(self.writer())
+                .execute(&mut *self.writer().await?)
                 .await
         };
         Ok(done.map_err(unsure)?.rows_affected() == 1)
@@ -359,7 +364,7 @@ impl Adapter {
         let done = sqlx::query("UPDATE products SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL")
             .bind(id.0)
             .bind(at.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
         Ok(done.rows_affected() == 1)

@@ -217,7 +217,7 @@ impl Adapter {
         .bind(terms.category)
         .bind(window)
         .bind(series.cancelled)
-        .execute(self.writer())
+        .execute(&mut *self.writer().await?)
         .await
         .map_err(unsure)?;
         Ok(done.rows_affected() == 1)
@@ -241,7 +241,7 @@ impl Adapter {
     pub(super) async fn drop_draft(&self, id: PromotionId) -> Result<bool, PortError> {
         let done = sqlx::query("DELETE FROM promotions WHERE id = $1 AND status = 0")
             .bind(id.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
         Ok(done.rows_affected() == 1)

@@ -111,7 +111,7 @@ impl Adapter {
                 .push("0, 0, ''");
         });
         query.push(" ON CONFLICT (webhook_id, event_id) DO NOTHING");
-        let done = query.build().execute(self.writer()).await.map_err(unsure)?;
+        let done = query.build().execute(&mut *self.writer().await?).await.map_err(unsure)?;
         Ok(done.rows_affected())
     }
 
@@ -142,7 +142,7 @@ impl Adapter {
             .bind(event)
             .bind(until.0)
             .bind(now.0)
-            .execute(self.writer())
+            .execute(&mut *self.writer().await?)
             .await
             .map_err(unsure)?;
             if taken.rows_affected() == 1 {
@@ -157,7 +157,7 @@ impl Adapter {
         &self,
         query: sqlx::query::Query<'_, Db, <Db as sqlx::Database>::Arguments>,
     ) -> Result<bool, PortError> {
-        let done = query.execute(self.writer()).await.map_err(unsure)?;
+        let done = query.execute(&mut *self.writer().await?).await.map_err(unsure)?;
         Ok(done.rows_affected() > 0)
     }
 }
@@ -278,7 +278,7 @@ impl Webhooks for Adapter {
         Box::pin(async move {
             let done = sqlx::query("DELETE FROM webhook_messages WHERE created_at < $1 AND due_at IS NULL")
                 .bind(before.0)
-                .execute(self.writer())
+                .execute(&mut *self.writer().await?)
                 .await
                 .map_err(unsure)?;
             Ok(done.rows_affected())

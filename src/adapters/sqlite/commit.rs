@@ -1,8 +1,7 @@
-//! Group commit on SQLite: one transaction on the committing thread, in the store's only place for writers.
+//! Group commit on SQLite: one transaction in the store's only place for writers.
 
 use super::writer::Job;
 use super::{Adapter, ByUser};
-use crate::adapters::errors::certain;
 use flash_actors::ports::PortError;
 use flash_actors::ports::store::{Commit, Committed};
 use std::sync::Arc;
@@ -12,9 +11,8 @@ impl Adapter {
     pub(super) async fn commit_batch(&self, batch: Vec<Arc<Commit>>) -> Result<Committed, PortError> {
         let by_user = self.by_user().await?;
         let claims = batch.iter().map(|commit| commit.claims.len()).sum();
-        // Whoever else writes waits for this connection, so the committing thread never waits for the file's lock.
-        let _place = self.write.acquire().await.map_err(certain)?;
-        let done = self.commits.commit(Job { batch, slice: by_user.slice(claims) }).await?;
+        let _place = self.place().await?;
+        let done = self.commits.commit(Job { batch, slice: by_user.slice(claims) })?;
         by_user.note(&done.made);
         if let Some(slice) = &done.slice {
             by_user.merged(slice);

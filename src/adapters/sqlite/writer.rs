@@ -1,7 +1,7 @@
-//! The thread that commits: one connection of the plain driver, every statement prepared once, no hop between them.
+//! The connection that commits: of the plain driver, every statement prepared once, on the caller's own thread.
 //!
-//! Measured against the same statements through the asynchronous driver: docs/decisions/0010-storage.md. Does not know
-//! who else writes; its caller holds the store's only place for writers.
+//! Measured against the same statements through the asynchronous driver, and on a thread of its own:
+//! docs/decisions/0010-storage.md. Does not know who else writes; its caller holds the store's only place for writers.
 
 use super::by_user::Slice;
 use super::checkpoint::Checkpoints;
@@ -10,13 +10,10 @@ use flash_actors::ports::PortError;
 use flash_actors::ports::store::{Commit, Committed, OutboxEvent};
 use flash_domain::claim::Claim;
 use rusqlite::{Connection, Error, params};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
-use tokio::sync::oneshot;
+use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
-/// A batch for the thread.
+/// A batch.
 pub struct Job {
     /// What to commit.
     pub batch: Vec<Arc<Commit>>,
@@ -34,69 +31,45 @@ pub struct Done {
     pub slice: Option<Slice>,
 }
 
-type Answer = oneshot::Sender<Result<Done, PortError>>;
-
-/// The thread's address. Dropping it ends the thread.
+/// The connection. It is opened for the first job, and again after a failure that leaves its state open.
 pub struct Writer {
-    jobs: Option<Sender<(Job, Answer)>>,
-    thread: Option<JoinHandle<()>>,
+    place: Place,
+    connection: Mutex<Option<Connection>>,
+    checkpoints: Checkpoints,
 }
 
 impl Writer {
-    /// Starts the thread. It opens its connection with the first job.
+    /// Starts what moves the log beside the commits.
     ///
     /// # Errors
     /// The system's, when it has no more threads.
     pub fn start(place: Place) -> std::io::Result<Self> {
-        let (jobs, inbox) = channel();
         let other = place.clone();
         let checkpoints = Checkpoints::start(move || other.open())?;
-        let thread = std::thread::Builder::new()
-            .name("sqlite-commits".to_owned())
-            .spawn(move || work(&place, &inbox, &checkpoints))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { place, connection: Mutex::default(), checkpoints })
     }
 
-    /// Commits a batch.
+    /// Commits a batch. The thread waits for the disk: whoever commits often has one of their own, as persistence does.
     ///
     /// # Errors
     /// See the store's port.
-    pub async fn commit(&self, job: Job) -> Result<Done, PortError> {
-        let (answer, outcome) = oneshot::channel();
-        let closed = || PortError::Unavailable("the store is closed".to_owned());
-        self.jobs.as_ref().ok_or_else(closed)?.send((job, answer)).map_err(|_| closed())?;
-        outcome.await.map_err(|_| PortError::OutcomeUnknown("the committing thread ended".to_owned()))?
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
-    }
-}
-
-fn work(place: &Place, inbox: &Receiver<(Job, Answer)>, checkpoints: &Checkpoints) {
-    let mut connection = None;
-    while let Ok((job, answer)) = inbox.recv() {
-        let open = match connection.take() {
-            Some(open) => Ok(open),
-            None => place.open().inspect(Checkpoints::watch).map_err(|error| certain(&error)),
+    pub fn commit(&self, job: Job) -> Result<Done, PortError> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = match connection.take() {
+            Some(open) => open,
+            None => self.place.open().inspect(Checkpoints::watch).map_err(|error| certain(&error))?,
         };
-        let result = open.and_then(|mut open| {
-            let (result, usable) = transact(&mut open, job);
-            if usable {
-                connection = Some(open);
-            }
-            result
-        });
-        // Who asked may be gone; the outcome is then found by the next load.
-        let _gone = answer.send(result);
-        if let Some(open) = &connection {
-            checkpoints.after_commit(open);
+        let (result, usable) = transact(&mut open, job);
+        if usable {
+            self.checkpoints.after_commit(&open);
+            *connection = Some(open);
         }
+        result
+    }
+
+    /// Closes the connection.
+    pub fn close(&self) {
+        drop(self.connection.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
