@@ -2,7 +2,7 @@
 //!
 //! A checkpoint of a full log takes the better part of a second, and commits would wait for it. Another connection may
 //! do it while commits go on; only its end, when the log begins again, needs a moment without them: the committing
-//! thread then moves the few pages that came meanwhile.
+//! connection then moves the few pages that came meanwhile.
 
 use rusqlite::Connection;
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 /// Pages (of 4 KiB) in the log before they are moved. The more at once, the fewer are moved twice.
 const PAGES: i32 = 8_000;
-/// Pages at which the committing thread moves them itself, should the other one be stuck.
+/// Pages at which the committing connection moves them itself, should the other one be stuck.
 const PAGES_MAX: i32 = 64_000;
 
 thread_local! {
@@ -25,7 +25,7 @@ thread_local! {
 pub struct Checkpoints {
     signal: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// Whether nearly everything is moved and the committing thread should move the rest.
+    /// Whether nearly everything is moved and the committing connection should move the rest.
     nearly: Arc<AtomicBool>,
 }
 
