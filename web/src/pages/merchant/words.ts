@@ -24,7 +24,10 @@ export const m = words({
   'stores.edit.lead': ['Sales that were launched already keep the name and the place that they were launched with.', 'Las ofertas ya lanzadas conservan el nombre y el lugar con que se lanzaron.'],
   'stores.close': ['Close the store', 'Cerrar la tienda'],
   'stores.close.lead': ['Its products and its people go with it. What was sold stays on record.', 'Sus productos y su equipo se van con ella. Lo vendido queda registrado.'],
-  'stores.close.sure': ['No sale and no series may be on. This can not be undone.', 'No puede haber ofertas ni series en curso. No se puede deshacer.'],
+  'stores.close.sure': [
+    'No sale and no series may be on. Claims that are confirmed but not redeemed can not be redeemed any more: redeem them first. This can not be undone.',
+    'No puede haber ofertas ni series en curso. Lo confirmado y sin canjear ya no se podrá canjear: canjéalo antes. No se puede deshacer.',
+  ],
   'stores.closed': ['{name} is closed.', '{name} está cerrada.'],
   'role.owner': ['Owner', 'Dueño'],
   'role.manager': ['Manager', 'Gerente'],
