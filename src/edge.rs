@@ -3,13 +3,14 @@
 mod connection;
 
 use crate::config::Settings;
-use crate::http::context::language;
+use crate::http::context::{answer_problem, language};
 use crate::http::{HttpState, routes};
 use crate::limits::*;
 use crate::live::LiveEdge;
+use crate::problem::{Code, Problem};
 use crate::proxies::Proxies;
 use crate::telemetry;
-use actix_cors::Cors;
+use actix_cors::{Cors, CorsError};
 use actix_http::HttpService;
 use actix_rt::net::TcpStream;
 use actix_server::Server;
@@ -96,10 +97,10 @@ fn cors(origins: &[String]) -> Cors {
 
 /// What every request gets: an id, a span that carries it into the log and the trace, and its numbers. What every
 /// response carries: the id, and headers that keep browsers from guessing, framing and leaking.
-async fn dress<B: MessageBody>(
+async fn dress<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, Unsaid>>, Error> {
+) -> Result<ServiceResponse<EitherBody<EitherBody<B>, Unsaid>>, Error> {
     let began = Instant::now();
     let _handling = request.conn_data::<Rc<Progress>>().map(Progress::handle);
     let id =
@@ -112,7 +113,7 @@ async fn dress<B: MessageBody>(
     come_from_client(&mut request);
     let docs = request.path().starts_with("/docs");
     let metrics = request.app_data::<web::Data<HttpState>>().map(|state| state.metrics.clone());
-    let mut response = next.call(request).instrument(span.clone()).await?;
+    let mut response = name_cors_refusal(next.call(request).instrument(span.clone()).await?);
     let status = response.status().as_u16();
     let (asked, took) = (response.request(), began.elapsed());
     if let Some(metrics) = metrics {
@@ -143,6 +144,29 @@ async fn dress<B: MessageBody>(
     } else {
         response.map_into_left_body()
     })
+}
+
+/// The middleware for CORS says what it refuses in a text of its own; here it becomes a problem.
+fn name_cors_refusal<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+) -> ServiceResponse<EitherBody<B>> {
+    let Some(error) = response.response().error().and_then(|error| error.as_error::<CorsError>()) else {
+        return response.map_into_left_body();
+    };
+    let new = |code| Problem::new(code, language(response.request()));
+    let problem = match error {
+        CorsError::OriginNotAllowed => new(Code::PreflightRefused),
+        CorsError::MethodNotAllowed => new(Code::PreflightRefused).detailed(
+            "Una página de otro origen no puede usar ese método.",
+            "A page of another origin may not use that method.",
+        ),
+        CorsError::HeadersNotAllowed => new(Code::PreflightRefused).detailed(
+            "Una página de otro origen no puede enviar esas cabeceras.",
+            "A page of another origin may not send those headers.",
+        ),
+        _ => new(Code::BadRequest),
+    };
+    response.into_response(answer_problem(&problem)).map_into_right_body()
 }
 
 /// The body of an answer to HEAD: none, whatever the encoder thinks it should be.

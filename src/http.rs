@@ -17,6 +17,7 @@ pub mod notifications;
 pub mod openapi;
 pub mod products;
 pub mod promotions;
+pub mod query;
 pub mod rates;
 pub mod routes;
 pub mod series;

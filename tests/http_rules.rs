@@ -1,4 +1,4 @@
-//! What the HTTP edge of the real binary promises about series, segments, staff and repeated launches.
+//! What the HTTP edge of the real binary promises about series, segments, staff, repeated launches, query parameters, preflights.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -151,6 +151,12 @@ async fn naming_staff_answers_with_the_name() {
     let nobody = path(&uuid::Uuid::now_v7().to_string());
     server.must(404, "PUT", &nobody, token, Some(&json!({"role": "king"}))).await;
     server.must(422, "PUT", &path(&clerk.id), token, Some(&json!({"role": "king"}))).await;
+    // The owner has a role already, for good.
+    let owner = path(&shop.merchant.id);
+    for (method, body) in [("PUT", Some(json!({"role": "clerk"}))), ("DELETE", None)] {
+        assert_eq!(server.must(409, method, &owner, token, body.as_ref()).await["code"], "is_owner");
+    }
+    assert_eq!(server.must(200, "GET", &owner, token, None).await["role"], "owner");
 }
 
 /// An address without a dot in its domain registers and signs in.
@@ -227,4 +233,121 @@ async fn a_repeated_launch_wakes_nobody() {
     }
     let log = std::fs::read_to_string(log).unwrap();
     assert!(!log.contains("has no owner yet"), "{log}");
+}
+
+/// Parameters are refused by the codes that fields have, all at once, with what they must be.
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_are_told_what_they_must_be() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let stats = format!("/api/v1/stores/{}/notification-stats", shop.store);
+    let whole = "Must be a whole number.";
+    let number = "Must be a number.";
+    let missing = "This parameter is missing.";
+    let radius = "Must be between 50 and 50000.";
+    let twice = "Is there more than once.";
+    let sales = "/api/v1/promotions";
+    for (path, query, expected) in [
+        (sales, "limit=x", vec![("limit", "wrong_type", whole)]),
+        (sales, "limit=1.5", vec![("limit", "wrong_type", whole)]),
+        (sales, "limit=101", vec![("limit", "out_of_range", "Must be between 1 and 100.")]),
+        (sales, "limit=-1", vec![("limit", "out_of_range", "Must be between 1 and 100.")]),
+        (sales, "limit=99999999999999999999", vec![("limit", "out_of_range", "Must be between 1 and 100.")]),
+        (sales, "radius_m=50001&lat=1&lng=1", vec![("radius_m", "out_of_range", radius)]),
+        (
+            sales,
+            "lat=91&lng=-181",
+            vec![
+                ("lat", "out_of_range", "Must be between -90 and 90."),
+                ("lng", "out_of_range", "Must be between -180 and 180."),
+            ],
+        ),
+        (sales, "lat=x", vec![("lat", "wrong_type", number), ("lng", "required", missing)]),
+        (sales, "lat=NaN&lng=0", vec![("lat", "wrong_type", number)]),
+        (sales, "radius_m=500", vec![("lat", "required", missing), ("lng", "required", missing)]),
+        (sales, "radius_m=500&lng=1", vec![("lat", "required", missing)]),
+        (
+            sales,
+            "status=x&store_id=7",
+            vec![
+                ("store_id", "wrong_type", "Must be a UUID."),
+                ("status", "invalid", "Must be one of: draft, scheduled, live, paused, ended, cancelled."),
+            ],
+        ),
+        (sales, "lat=1&lng=1&lat=2", vec![("lat", "repeated", twice)]),
+        (sales, "q=a&limit=1&q=a&q=b", vec![("q", "repeated", twice)]),
+        (sales, "x=1&x=2", vec![("x", "unknown_field", "There is no such parameter.")]),
+        (sales, "q=%00", vec![("q", "control_characters", "Control characters are not allowed.")]),
+        (sales, "cursor=x", vec![("cursor", "invalid", "Must be the next_cursor of a page of this list.")]),
+        ("/api/v1/stores", "followed=1", vec![("followed", "wrong_type", "Must be true or false.")]),
+        (&stats, "days=367", vec![("days", "out_of_range", "Must be between 1 and 366.")]),
+    ] {
+        let path = format!("{path}?{query}");
+        let problem = server.must(422, "GET", &path, Some(&shop.merchant.token), None).await;
+        let errors = problem["errors"].as_array().unwrap().iter();
+        let found: Vec<_> = errors.map(|e| [&e["field"], &e["code"], &e["detail"]]).collect();
+        let expected: Vec<_> = expected.iter().map(|(f, c, d)| [json!(f), json!(c), json!(d)]).collect();
+        assert_eq!(json!(found), json!(expected), "{path}");
+    }
+}
+
+/// Durations are told in words that people read, in both languages.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_s_bounds_are_said_in_words() {
+    let (_directory, server) = server();
+    let shop = server.shop().await;
+    let url = format!("{}/api/v1/stores/{}/promotions", server.base, shop.store);
+    let starts_at = in_seconds(60);
+    let body = |ends_at: String| {
+        json!({"product_id": shop.product, "price": {"amount": 5, "currency": "COP"}, "stock": 1,
+            "starts_at": starts_at, "ends_at": ends_at})
+    };
+    for (language, ends_at, expected) in [
+        ("en", in_seconds(91 * 24 * 3600), "Must last at most 90 days."),
+        ("es", in_seconds(91 * 24 * 3600), "Debe durar como mucho 90 días."),
+        ("en", starts_at.clone(), "Must last at least 1 second."),
+        ("es", starts_at.clone(), "Debe durar al menos 1 segundo."),
+    ] {
+        let request = server.http.post(&url).bearer_auth(&shop.merchant.token);
+        let answer = request.header("Accept-Language", language).json(&body(ends_at)).send().await.unwrap();
+        let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert_eq!(problem["errors"][0]["detail"], expected, "{problem}");
+    }
+}
+
+/// What a browser asks in vain before it sends a request is answered by a problem as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_preflight_is_a_problem() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = common::command(&["serve"], "sqlite:flash.db", directory.path());
+    command.env("FLASH_CORS_ORIGINS", "https://shop.example");
+    let server = Server::spawn(command);
+    let (good, get) = ("https://shop.example", "GET");
+    for (origin, method, header, status, detail) in [
+        (
+            "https://evil.example",
+            get,
+            "authorization",
+            403,
+            "A page of that origin may not send such a request.",
+        ),
+        (good, "PURGE", "authorization", 403, "A page of another origin may not use that method."),
+        (good, get, "x-other", 403, "A page of another origin may not send those headers."),
+        (good, get, "authorization", 200, ""),
+    ] {
+        let url = format!("{}/api/v1/me", server.base);
+        let request = server.http.request(reqwest::Method::OPTIONS, url).header("Origin", origin);
+        let request = request.header("Access-Control-Request-Method", method);
+        let answer = request.header("Access-Control-Request-Headers", header).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{origin} {method} {header}");
+        let headers = answer.headers().clone();
+        assert!(headers.contains_key("x-request-id"));
+        let allowed = headers.get("access-control-allow-origin").map(|origin| origin.to_str().unwrap());
+        assert_eq!(allowed, (status == 200).then_some(good));
+        if status != 200 {
+            assert_eq!(headers["content-type"], "application/problem+json");
+            let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+            assert_eq!((&problem["code"], &problem["detail"]), (&json!("preflight_refused"), &json!(detail)));
+        }
+    }
 }

@@ -114,6 +114,20 @@ async fn a_refused_upload_hears_why() {
     }
 }
 
+/// A body that is announced as too large is refused by its head: nobody waits for it to come, or not to come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_large_by_its_own_word_is_not_waited_for() {
+    let (_directory, server) = server();
+    for (bytes, expected) in [(64 * 1024 + 1, "413"), (64 * 1024, "408")] {
+        let mut socket = TcpStream::connect(address(&server)).await.unwrap();
+        socket.write_all(format!("{SIGN_IN}Content-Length: {bytes}\r\n\r\n{{").as_bytes()).await.unwrap();
+        let mut chunk = [0; 4_096];
+        let read = timeout(PATIENCE, socket.read(&mut chunk)).await.expect("it answers").unwrap();
+        let said = String::from_utf8_lossy(&chunk[..read]);
+        assert_eq!(said.split(' ').nth(1), Some(expected), "{said}");
+    }
+}
+
 /// Whether the kernel has an established connection from the server's port to ours.
 fn is_served(address: &str, our_port: u16) -> bool {
     let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();

@@ -1,7 +1,8 @@
 //! What admins see: jobs, people and stores. Of people neither e-mail nor phone nor place.
 
 use super::HttpState;
-use super::context::{Answer, Ask, Query, ok, page};
+use super::context::{Answer, Ask, ok, page};
+use super::query::Query;
 use crate::wire::time::WireTime;
 use actix_web::{HttpRequest, web};
 use flash_actors::ports::catalogue::OwnedStore;

@@ -1,8 +1,9 @@
 //! Claims: make, look, confirm, cancel, redeem.
 
 use super::HttpState;
-use super::context::{Answer, Ask, Query, Refusal, json, ok, page, prefers_text};
+use super::context::{Answer, Ask, Refusal, json, ok, page, prefers_text};
 use super::form::{Bounds, Form, is_json};
+use super::query::Query;
 use crate::auth::Principal;
 use crate::problem::{Code, Problem};
 use crate::wire::claim::ClaimJson;
@@ -231,14 +232,8 @@ pub async fn of_promotion(request: HttpRequest, state: web::Data<HttpState>) -> 
 
 /// Takes `order`: `oldest` first if absent.
 fn order(query: &mut Query) -> Order {
-    match query.text("order").as_deref() {
-        None | Some("oldest") => Order::Oldest,
-        Some("newest") => Order::Newest,
-        Some(_) => {
-            query.refuse("order");
-            Order::Oldest
-        }
-    }
+    let words = [("oldest", Order::Oldest), ("newest", Order::Newest)];
+    query.one_of("order", &words).unwrap_or(Order::Oldest)
 }
 
 /// Claims per page of the CSV; it is written page by page.

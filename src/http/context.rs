@@ -7,8 +7,8 @@ use crate::problem::{Code, FieldError, Language, Problem};
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT_LANGUAGE, AUTHORIZATION, Accept, CONTENT_TYPE, Header, HeaderName, HeaderValue, Quality,
-    RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_LANGUAGE, AUTHORIZATION, Accept, CONTENT_LENGTH, CONTENT_TYPE, Header, HeaderName, HeaderValue,
+    Quality, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::mime::Mime;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
@@ -22,7 +22,6 @@ use flash_domain::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use serde::Serialize;
 use serde_json::json;
 use std::fmt;
-use std::str::FromStr;
 use std::task::Poll;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
@@ -202,11 +201,18 @@ impl<'a> Ask<'a> {
         id.map(T::from).ok_or_else(|| self.problem(Code::NotFound))
     }
 
-    /// The whole body, at most 64 KiB, within [`REQUEST_BODY_TIMEOUT`].
+    /// The whole body, at most 64 KiB, within [`REQUEST_BODY_TIMEOUT`]. One that says that it is larger is not waited for.
     ///
     /// # Errors
     /// 413, 400 when it breaks off, 408 when it does not come.
     pub async fn body(&self, payload: web::Payload) -> Result<web::Bytes, Refusal> {
+        let length = self.request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        if length
+            .and_then(|length| length.parse().ok())
+            .is_some_and(|length: u64| length > BODY_BYTES_MAX as u64)
+        {
+            return Err(self.problem(Code::BodyTooLarge));
+        }
         let mut reading = std::pin::pin!(payload.to_bytes_limited(BODY_BYTES_MAX));
         // Most bodies come with their head, and need no timer.
         let read = match futures_util::poll!(reading.as_mut()) {
@@ -278,101 +284,6 @@ fn rank(role: StaffRole) -> u8 {
         StaffRole::Clerk => 0,
         StaffRole::Manager => 1,
         StaffRole::Owner => 2,
-    }
-}
-
-/// The query of a list: what it asks for, checked, with every unknown or bad parameter named.
-pub struct Query {
-    pairs: Vec<(String, String)>,
-    errors: Vec<FieldError>,
-    language: Language,
-}
-
-impl Query {
-    /// Reads the query string.
-    ///
-    /// # Errors
-    /// 400 when it can't be decoded.
-    pub fn of(ask: &Ask<'_>) -> Result<Self, Refusal> {
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(ask.request.query_string())
-            .map_err(|_| ask.problem(Code::BadRequest))?
-            .into_inner();
-        Ok(Self { pairs, errors: Vec::new(), language: ask.language })
-    }
-
-    /// Takes a parameter's text.
-    pub fn text(&mut self, name: &str) -> Option<String> {
-        let place = self.pairs.iter().position(|(known, _)| known == name)?;
-        let value = self.pairs.remove(place).1;
-        if value.chars().any(char::is_control) {
-            self.refuse(name);
-            return None;
-        }
-        Some(value).filter(|value| !value.is_empty())
-    }
-
-    /// Takes a parameter that is parsed.
-    pub fn parsed<T: FromStr>(&mut self, name: &str) -> Option<T> {
-        let text = self.text(name)?;
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(_) => {
-                self.refuse(name);
-                None
-            }
-        }
-    }
-
-    /// Notes that a parameter's value can't be used, once however often it is found out.
-    pub fn refuse(&mut self, name: &str) {
-        if self.errors.iter().any(|error| error.field == name) {
-            return;
-        }
-        let detail = self.language.choose("El valor no es válido.", "The value is not valid.").to_owned();
-        self.errors.push(FieldError { field: name.to_owned(), code: "invalid", detail });
-    }
-
-    /// Takes `limit`: 1 to 100, 20 if absent.
-    pub fn limit(&mut self) -> u32 {
-        match self.parsed::<u32>("limit") {
-            None => 20,
-            Some(limit @ 1..=100) => limit,
-            Some(_) => {
-                let detail = self
-                    .language
-                    .choose("Debe estar entre 1 y 100.", "Must be between 1 and 100.")
-                    .to_owned();
-                self.errors.push(FieldError { field: "limit".to_owned(), code: "out_of_range", detail });
-                20
-            }
-        }
-    }
-
-    /// Takes `cursor` as the id that a page ended with.
-    pub fn cursor<T: From<Uuid>>(&mut self) -> Option<T> {
-        let text = self.text("cursor")?;
-        let id = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-        if id.is_none() {
-            self.refuse("cursor");
-        }
-        id.map(T::from)
-    }
-
-    /// Refuses what is left over or was bad, all at once.
-    ///
-    /// # Errors
-    /// 422.
-    pub fn finish(mut self) -> Result<(), Refusal> {
-        for (name, _) in std::mem::take(&mut self.pairs) {
-            let detail =
-                self.language.choose("No existe ese parámetro.", "There is no such parameter.").to_owned();
-            self.errors.push(FieldError { field: name, code: "unknown_field", detail });
-        }
-        if self.errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal(Problem::invalid(self.errors, self.language)))
-        }
     }
 }
 

@@ -337,11 +337,12 @@ impl Form {
             Ok(location) => Some(location),
             Err(invalid) => {
                 for part in invalid.fields() {
+                    let max = if *part == "/lat" { 90 } else { 180 };
                     self.refuse(
                         &format!("/{name}{part}"),
                         "out_of_range",
-                        "Está fuera de rango.",
-                        "Is out of range.",
+                        &format!("Debe estar entre -{max} y {max}."),
+                        &format!("Must be between -{max} and {max}."),
                     );
                 }
                 None

@@ -1,8 +1,9 @@
 //! One's inbox, and the numbers of deliveries for a store's people and for admins.
 
 use super::HttpState;
-use super::context::{Answer, Ask, Query, ok, page};
+use super::context::{Answer, Ask, ok, page};
 use super::form::Form;
+use super::query::Query;
 use crate::problem::Language;
 use crate::wire::notification::NotificationJson;
 use crate::wire::time::WireTime;
@@ -24,7 +25,7 @@ pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
     let principal = ask.principal()?;
     let mut query = Query::of(&ask)?;
     let (limit, before) = (query.limit(), query.cursor());
-    let unread_only = query.parsed::<bool>("unread").unwrap_or(false);
+    let unread_only = query.flag("unread").unwrap_or(false);
     query.finish()?;
     let found = state.inbox.items(principal.user_id, unread_only, before, limit).await;
     let found = found.map_err(|error| ask.port(error))?;
@@ -95,10 +96,7 @@ fn stats_json(stats: &DeliveryStats) -> Value {
 
 async fn stats(ask: &Ask<'_>, store: Option<StoreId>) -> Answer {
     let mut query = Query::of(ask)?;
-    let days = query.parsed::<u32>("days").unwrap_or(30);
-    if !(1..=DAYS_MAX).contains(&days) {
-        query.refuse("days");
-    }
+    let days = query.number("days", 1..=DAYS_MAX).unwrap_or(30);
     query.finish()?;
     let since = ask.state.engine.now().wall.plus_ms(-DAY_MS * i64::from(days));
     let found = ask.state.inbox.delivery_stats(store, since).await.map_err(|error| ask.port(error))?;

@@ -142,6 +142,9 @@ fn responses(row: &RouteRow) -> Value {
     if !row.answer.is_empty() {
         let schema = json!({"$ref": format!("#/components/schemas/{}", row.answer)});
         success["content"] = json!({"application/json": {"schema": schema}});
+        if row.answer == "StaffClaims" {
+            success["content"]["text/csv"] = json!({"schema": {"type": "string"}});
+        }
     }
     responses.insert(row.success.to_string(), success);
     let mut codes: Vec<Code> = row
@@ -223,6 +226,16 @@ mod tests {
                 );
             }
         }
+        let sales = &document["paths"]["/api/v1/promotions/{id}/claims"]["get"];
+        assert!(sales["responses"]["200"]["content"].get("text/csv").is_some());
+        for row in ROUTES.iter().filter(|row| !row.body.is_empty()) {
+            let schema = &document["components"]["schemas"][row.body];
+            assert_eq!(schema["additionalProperties"], false, "{}: unknown fields are refused", row.body);
+            let most = &schema["properties"]["claim_within_m"]["anyOf"][0]["maximum"];
+            assert!(most.is_null() || *most == flash_domain::limits::CLAIM_WITHIN_M_MAX, "{}", row.body);
+        }
+        let launch = &document["components"]["schemas"]["NewPromotion"]["properties"]["claim_within_m"];
+        assert_eq!(launch["anyOf"][0]["maximum"], flash_domain::limits::CLAIM_WITHIN_M_MAX);
         for reference in text.split("#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();
             assert!(document["components"]["schemas"].get(name).is_some(), "{name}");

@@ -2,9 +2,10 @@
 
 use super::HttpState;
 use super::accounts::NAME;
-use super::context::{Answer, Ask, Query, Refusal, json, no_content, ok, page};
+use super::context::{Answer, Ask, Refusal, json, no_content, ok, page};
 use super::form::{Bounds, Form};
 use super::idempotency::Keyed;
+use super::query::Query;
 use crate::problem::Code;
 use crate::wire::time::WireTime;
 use actix_web::http::StatusCode;

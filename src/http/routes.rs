@@ -119,9 +119,9 @@ pub const ROUTES: [RouteRow; 58] = [
     row("PUT", "/stores/{id}/staff/{user_id}", "stores", Owner, "Name a manager or clerk")
         .takes("StaffRole")
         .answers(200, "Staff")
-        .refuses(&["forbidden", "conflict"]),
+        .refuses(&["forbidden", "is_owner"]),
     row("DELETE", "/stores/{id}/staff/{user_id}", "stores", Owner, "Remove a member of staff")
-        .refuses(&["forbidden"]),
+        .refuses(&["forbidden", "is_owner"]),
     row("POST", "/stores/{id}/products", "products", Manager, "Add a product")
         .takes("NewProduct")
         .answers(201, "Product")

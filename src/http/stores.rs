@@ -2,9 +2,10 @@
 
 use super::HttpState;
 use super::accounts::NAME;
-use super::context::{Answer, Ask, Query, Refusal, json, no_content, ok, page};
+use super::context::{Answer, Ask, Refusal, json, no_content, ok, page};
 use super::form::{Bounds, Form};
 use super::idempotency::Keyed;
+use super::query::Query;
 use crate::problem::Code;
 use crate::wire::time::WireTime;
 use actix_web::http::StatusCode;
@@ -100,7 +101,7 @@ pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
     let principal = ask.principal()?;
     let mut query = Query::of(&ask)?;
     let (limit, after) = (query.limit(), query.cursor::<StoreId>());
-    let followed = query.parsed::<bool>("followed").unwrap_or(false);
+    let followed = query.flag("followed").unwrap_or(false);
     query.finish()?;
     if followed {
         let found = state.catalogue.followed_by(principal.user_id, after, limit).await;
@@ -235,7 +236,7 @@ pub async fn put_staff(request: HttpRequest, state: web::Data<HttpState>, payloa
     form.finish()?;
     let role = role.ok_or_else(|| ask.problem(Code::Internal))?;
     if user == store.owner_id {
-        return Err(ask.problem(Code::Conflict));
+        return Err(ask.problem(Code::IsOwner));
     }
     if !state.catalogue.put_staff(store.id, user, role).await.map_err(|error| ask.port(error))? {
         return Err(ask.problem(Code::NotFound));
@@ -261,6 +262,9 @@ pub async fn remove_staff(
         let staff = state.catalogue.staff(store.id).await.map_err(|error| ask.port(error))?;
         let known = staff.iter().any(|member| member.user_id == user);
         return Err(if known { refusal } else { ask.problem(Code::NotFound) });
+    }
+    if user == store.owner_id {
+        return Err(ask.problem(Code::IsOwner));
     }
     if !state.catalogue.remove_staff(store.id, user).await.map_err(|error| ask.port(error))? {
         return Err(ask.problem(Code::NotFound));

@@ -1,9 +1,10 @@
 //! A store's webhooks: where it hears of its sales. Secrets are shown once, when they are made.
 
 use super::HttpState;
-use super::context::{Answer, Ask, Query, json, no_content, ok, page};
+use super::context::{Answer, Ask, json, no_content, ok, page};
 use super::form::{Bounds, Form};
 use super::idempotency::Keyed;
+use super::query::Query;
 use crate::problem::Code;
 use crate::wire::time::WireTime;
 use actix_web::http::StatusCode;

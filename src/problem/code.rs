@@ -25,6 +25,8 @@ pub enum Code {
     RefreshTokenReused,
     /// Your account may not do this.
     Forbidden,
+    /// A page of that origin may not send such a request.
+    PreflightRefused,
     /// This promotion is for other segments of shoppers.
     NotEligible,
     /// You are too far from the store to claim.
@@ -67,6 +69,8 @@ pub enum Code {
     StockBelowCommitted,
     /// It has running promotions, series or stores; end those first.
     StillInUse,
+    /// That person owns the store and keeps that role.
+    IsOwner,
     /// The product is not available for promotions.
     ProductUnavailable,
     /// Something changed meanwhile; look again and retry.
@@ -99,7 +103,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, by status.
-    pub const ALL: [Code; 45] = [
+    pub const ALL: [Code; 47] = [
         Self::MalformedJson,
         Self::BadRequest,
         Self::Unauthenticated,
@@ -110,6 +114,7 @@ impl Code {
         Self::RefreshTokenInvalid,
         Self::RefreshTokenReused,
         Self::Forbidden,
+        Self::PreflightRefused,
         Self::NotEligible,
         Self::TooFar,
         Self::NotFound,
@@ -131,6 +136,7 @@ impl Code {
         Self::WrongState,
         Self::StockBelowCommitted,
         Self::StillInUse,
+        Self::IsOwner,
         Self::ProductUnavailable,
         Self::Conflict,
         Self::BodyTooLarge,
@@ -160,6 +166,7 @@ impl Code {
             Self::RefreshTokenInvalid => "refresh_token_invalid",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::Forbidden => "forbidden",
+            Self::PreflightRefused => "preflight_refused",
             Self::NotEligible => "not_eligible",
             Self::TooFar => "too_far",
             Self::NotFound => "not_found",
@@ -180,6 +187,7 @@ impl Code {
             Self::WrongState => "wrong_state",
             Self::StockBelowCommitted => "stock_below_committed",
             Self::StillInUse => "still_in_use",
+            Self::IsOwner => "is_owner",
             Self::ProductUnavailable => "product_unavailable",
             Self::Conflict => "conflict",
             Self::RequestTimeout => "request_timeout",
@@ -209,7 +217,7 @@ impl Code {
             | Self::WrongCredentials
             | Self::RefreshTokenInvalid
             | Self::RefreshTokenReused => 401,
-            Self::Forbidden | Self::NotEligible | Self::TooFar => 403,
+            Self::Forbidden | Self::PreflightRefused | Self::NotEligible | Self::TooFar => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::EmailTaken
@@ -228,6 +236,7 @@ impl Code {
             | Self::WrongState
             | Self::StockBelowCommitted
             | Self::StillInUse
+            | Self::IsOwner
             | Self::ProductUnavailable
             | Self::Conflict => 409,
             Self::RequestTimeout => 408,
@@ -255,6 +264,7 @@ impl Code {
             Self::RefreshTokenInvalid => ("Token de renovación no válido", "Invalid refresh token"),
             Self::RefreshTokenReused => ("Token de renovación reutilizado", "Refresh token used again"),
             Self::Forbidden => ("No permitido", "Forbidden"),
+            Self::PreflightRefused => ("Origen no admitido", "Preflight refused"),
             Self::NotEligible => ("No es para su segmento", "Not eligible"),
             Self::TooFar => ("Demasiado lejos", "Too far"),
             Self::NotFound => ("No existe", "Not found"),
@@ -275,6 +285,7 @@ impl Code {
             Self::WrongState => ("Estado incorrecto", "Wrong state"),
             Self::StockBelowCommitted => ("Existencias insuficientes", "Stock below committed"),
             Self::StillInUse => ("Todavía en uso", "Still in use"),
+            Self::IsOwner => ("Es quien posee la tienda", "Is the owner"),
             Self::ProductUnavailable => ("Producto no disponible", "Product unavailable"),
             Self::Conflict => ("Conflicto", "Conflict"),
             Self::RequestTimeout => ("Petición demasiado lenta", "Request too slow"),
@@ -324,6 +335,10 @@ impl Code {
                 "The token had been used before; the sign-in was ended for safety.",
             ),
             Self::Forbidden => ("Su cuenta no puede hacer esto.", "Your account may not do this."),
+            Self::PreflightRefused => (
+                "Una página de ese origen no puede enviar esa petición.",
+                "A page of that origin may not send such a request.",
+            ),
             Self::NotEligible => (
                 "Esta promoción es para otros segmentos de compradores.",
                 "This promotion is for other segments of shoppers.",
@@ -377,6 +392,10 @@ impl Code {
             Self::StillInUse => (
                 "Tiene promociones, series o tiendas activas; termínelas primero.",
                 "It has running promotions, series or stores; end those first.",
+            ),
+            Self::IsOwner => (
+                "Esa persona posee la tienda y conserva ese papel.",
+                "That person owns the store and keeps that role.",
             ),
             Self::ProductUnavailable => (
                 "El producto no está disponible para promociones.",

@@ -141,10 +141,12 @@ impl Problem {
                 )
             }
             (Some(min), None) => {
-                format!("{} {min} ms.", language.choose("Debe durar al menos", "Must last at least"))
+                let least = duration(min, language);
+                format!("{} {least}.", language.choose("Debe durar al menos", "Must last at least"))
             }
             (None, Some(max)) => {
-                format!("{} {max} ms.", language.choose("Debe durar como mucho", "Must last at most"))
+                let most = duration(max, language);
+                format!("{} {most}.", language.choose("Debe durar como mucho", "Must last at most"))
             }
             (None, None) => language
                 .choose(
@@ -157,6 +159,22 @@ impl Problem {
     }
 }
 
+/// A duration as people say it, in the largest unit that it is a whole number of.
+fn duration(ms: i64, language: Language) -> String {
+    const UNITS: [(i64, [&str; 2], [&str; 2]); 5] = [
+        (24 * 3_600_000, ["día", "días"], ["day", "days"]),
+        (3_600_000, ["hora", "horas"], ["hour", "hours"]),
+        (60_000, ["minuto", "minutos"], ["minute", "minutes"]),
+        (1_000, ["segundo", "segundos"], ["second", "seconds"]),
+        (1, ["milisegundo", "milisegundos"], ["millisecond", "milliseconds"]),
+    ];
+    let whole = UNITS.iter().find(|(unit, ..)| ms >= *unit && ms % unit == 0).unwrap_or(&UNITS[4]);
+    let (unit, [un, unos], [one, many]) = *whole;
+    let count = ms / unit;
+    let word = if count == 1 { language.choose(un, one) } else { language.choose(unos, many) };
+    format!("{count} {word}")
+}
+
 fn act_code(refusal: ActRefusal) -> Code {
     match refusal {
         ActRefusal::NotFound => Code::NotFound,
@@ -165,5 +183,25 @@ fn act_code(refusal: ActRefusal) -> Code {
         ActRefusal::AlreadyCancelled => Code::AlreadyCancelled,
         ActRefusal::AlreadyRedeemed => Code::AlreadyRedeemed,
         ActRefusal::NotConfirmed => Code::NotConfirmed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_the_largest_unit_that_fits() {
+        for (ms, spanish, english) in [
+            (1_000, "1 segundo", "1 second"),
+            (90 * 24 * 3_600_000, "90 días", "90 days"),
+            (36 * 3_600_000, "36 horas", "36 hours"),
+            (90_000, "90 segundos", "90 seconds"),
+            (60_000, "1 minuto", "1 minute"),
+            (1_500, "1500 milisegundos", "1500 milliseconds"),
+        ] {
+            assert_eq!(duration(ms, Language::Spanish), spanish);
+            assert_eq!(duration(ms, Language::English), english);
+        }
     }
 }

@@ -1,18 +1,29 @@
 //! Listing promotions: newest first, or around a point, nearest first.
 
 use crate::http::HttpState;
-use crate::http::context::{Answer, Ask, Query, ok, page};
+use crate::http::context::{Answer, Ask, ok, page};
+use crate::http::query::Query;
 use crate::wire::promotion::PromotionJson;
 use actix_web::{HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flash_actors::ports::catalogue::{Around, NearPlace, PromotionFilter};
 use flash_domain::geo::Location;
-use flash_domain::ids::{PromotionId, SeriesId, StoreId};
+use flash_domain::ids::PromotionId;
 use flash_domain::limits::{REACH_M_DEFAULT, REACH_M_MAX, REACH_M_MIN};
 use flash_domain::promotion::Status;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+/// What `status` may ask for.
+const STATUSES: [(&str, Status); 6] = [
+    ("draft", Status::Draft),
+    ("scheduled", Status::Scheduled),
+    ("live", Status::Live),
+    ("paused", Status::Paused),
+    ("ended", Status::Ended),
+    ("cancelled", Status::Cancelled),
+];
 
 /// `GET /promotions`
 pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
@@ -20,23 +31,20 @@ pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
     let visitor = ask.visitor()?;
     let mut query = Query::of(&ask)?;
     let limit = query.limit();
-    let point = take_point(&mut query);
-    let radius_m = query.parsed::<f64>("radius_m");
-    if radius_m.is_some_and(|radius_m| !(f64::from(REACH_M_MIN)..=f64::from(REACH_M_MAX)).contains(&radius_m))
-    {
-        query.refuse("radius_m");
-    }
+    let radius_m = query.decimal("radius_m", f64::from(REACH_M_MIN)..=f64::from(REACH_M_MAX));
+    let asks_around = radius_m.is_some() || query.is_refused("radius_m");
+    let point = take_point(&mut query, asks_around);
     let mut filter = PromotionFilter {
-        store_id: query.parsed::<Uuid>("store_id").map(StoreId),
-        series_id: query.parsed::<Uuid>("series_id").map(SeriesId),
-        status: take_status(&mut query),
+        store_id: query.id("store_id"),
+        series_id: query.id("series_id"),
+        status: query.one_of("status", &STATUSES),
         category: query.text("category"),
         text: query.text("q").map(|text| text.chars().take(200).collect()),
         ..PromotionFilter::default()
     };
     let (mut before, mut place) = (None, None);
     if point.is_some() {
-        place = take_place(&mut query);
+        place = query.cursor_of(read_place);
     } else {
         before = query.cursor::<PromotionId>();
     }
@@ -70,47 +78,23 @@ pub async fn list(request: HttpRequest, state: web::Data<HttpState>) -> Answer {
     }
 }
 
-fn take_point(query: &mut Query) -> Option<Location> {
-    let (lat, lng) = (query.parsed::<f64>("lat"), query.parsed::<f64>("lng"));
-    match (lat, lng) {
-        (Some(lat), Some(lng)) => match Location::new(lat, lng) {
-            Ok(point) => Some(point),
-            Err(invalid) => {
-                invalid.fields().iter().for_each(|field| query.refuse(field.trim_start_matches('/')));
-                None
-            }
-        },
-        (Some(_), None) => {
-            query.refuse("lng");
-            None
-        }
-        (None, Some(_)) => {
-            query.refuse("lat");
-            None
-        }
-        (None, None) => None,
+/// Takes the point to look around, both halves of it or none; a radius without a point asks for one.
+fn take_point(query: &mut Query, needed: bool) -> Option<Location> {
+    let lat = query.decimal("lat", -90.0..=90.0);
+    let lng = query.decimal("lng", -180.0..=180.0);
+    let named =
+        [("lat", lat), ("lng", lng)].iter().any(|(name, half)| half.is_some() || query.is_refused(name));
+    if !needed && !named {
+        return None;
     }
+    let (lat, lng) = (query.require("lat", lat), query.require("lng", lng));
+    Location::new(lat?, lng?).ok()
 }
 
-fn take_status(query: &mut Query) -> Option<Status> {
-    let text = query.text("status")?;
-    let status = serde_json::from_value(Value::String(text)).ok();
-    if status.is_none() {
-        query.refuse("status");
-    }
-    status
-}
-
-fn take_place(query: &mut Query) -> Option<NearPlace> {
-    let text = query.text("cursor")?;
-    let place = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| {
-        let (distance, id) = bytes.split_at_checked(8)?;
-        Some((u64::from_be_bytes(distance.try_into().ok()?), Uuid::from_slice(id).ok()?))
-    });
-    if place.is_none() {
-        query.refuse("cursor");
-    }
-    place
+/// Reads where a page around a point ended.
+fn read_place(bytes: &[u8]) -> Option<NearPlace> {
+    let (distance, id) = bytes.split_at_checked(8)?;
+    Some((u64::from_be_bytes(distance.try_into().ok()?), Uuid::from_slice(id).ok()?))
 }
 
 fn cursor_of((distance, id): NearPlace) -> String {
