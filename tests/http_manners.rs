@@ -92,6 +92,9 @@ async fn claims_come_in_the_order_that_is_wanted() {
         assert_eq!(status.as_u16(), 201, "{claim}");
         made.push(claim["id"].as_str().unwrap().to_owned());
     }
+    // Ids begin with their millisecond; within the same one their order is chance.
+    assert!(made.is_sorted_by_key(|id| &id[..13]), "{made:?}");
+    made.sort();
     let newest: Vec<String> = made.iter().rev().cloned().collect();
     for (order, expected) in [("", &made), ("&order=oldest", &made), ("&order=newest", &newest)] {
         let (mut found, mut cursor) = (Vec::new(), String::new());
