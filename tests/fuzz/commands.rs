@@ -7,6 +7,8 @@ use crate::mutate;
 use serde_json::{Value, json};
 
 const HEADERS: [&str; 2] = ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"];
+/// The server's own ping, which a long run meets, and its answer.
+const PING: &str = "{}";
 const CODES: [u16; 5] = [1002, 1007, 3501, 4500, 4501];
 
 fn corpus() -> Vec<Value> {
@@ -63,6 +65,10 @@ fn try_one(socket: &mut Socket, input: &[u8], blame: &str) -> bool {
             return false;
         }
         let text = String::from_utf8(payload).unwrap();
+        if text.lines().any(|line| line == PING) && socket.try_send(&frame_of(0x81, PING.as_bytes())).is_err()
+        {
+            return false;
+        }
         if text.lines().any(|line| line == END) {
             return true;
         }
@@ -92,9 +98,9 @@ fn commands_get_a_reply_or_a_close_with_a_code_of_the_protocol() {
         }
         if n % 500 == 0 {
             witness.text(r#"{"id":9,"ping":{}}"#);
-            // A long run meets the server's own pings.
             let mut answer = witness.line();
-            while answer == "{}" {
+            while answer == PING {
+                witness.text(PING);
                 answer = witness.line();
             }
             assert_eq!(answer, r#"{"id":9,"ping":{}}"#);
