@@ -48,6 +48,7 @@ use flash_actors::ports::{Page, PortError};
 use flash_domain::claim::Claim;
 use flash_domain::ids::PromotionId;
 use plain::Place;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Row, SqlitePool};
 use std::path::Path;
@@ -145,9 +146,9 @@ impl Adapter {
     }
 
     /// A connection to write with, when nobody else writes.
-    async fn writer(&self) -> Result<place::Writing<'_>, PortError> {
+    async fn writer(&self) -> Result<place::Placed<'_, PoolConnection<Db>>, PortError> {
         let place = self.place().await?;
-        Ok(place::Writing::new(self.write.acquire().await.map_err(certain)?, place))
+        Ok(place::Placed::new(self.write.acquire().await.map_err(certain)?, Some(place)))
     }
 
     /// A transaction that writes, when nobody else writes.

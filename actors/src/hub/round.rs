@@ -148,7 +148,7 @@ impl Round {
         self.pairs.len() > GATHERED_MAX
     }
 
-    /// Whether anybody is still to be told something.
+    /// Whether nothing waits to be handed out.
     pub(super) fn is_over(&self) -> bool {
         self.pairs.is_empty()
     }
